@@ -1,0 +1,3 @@
+//! Stand-ins for what the operator talks to, the playground, and what the tests share.
+pub mod cluster;
+pub mod sim;

@@ -1,0 +1,1 @@
+//! A simulator of Qlik Cloud, written from the API reference alone.

@@ -1,0 +1,1 @@
+//! Kubernetes operator for the life cycle of Qlik Cloud tenants.

@@ -1,0 +1,2 @@
+//! The `qlik-operator` program.
+fn main() {}
