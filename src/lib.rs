@@ -1,1 +1,4 @@
 //! Kubernetes operator for the life cycle of Qlik Cloud tenants.
+
+pub mod clock;
+pub mod qlik;

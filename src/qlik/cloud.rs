@@ -1,0 +1,103 @@
+//! The entry to Qlik Cloud, and the one way a call is made.
+
+use super::auth::Auth;
+use super::classify::Asked;
+use super::error::Error;
+use super::ids::{Hostname, Hosts, Region, TenantHost};
+use super::limits::{Limits, Stats};
+use super::organization::Organization;
+use super::secret::Credential;
+use super::tenants::{Register, TenantApi};
+use super::transport::{Answer, Call, Endpoints, Transport};
+use crate::clock::Clock;
+
+/// Qlik Cloud. Clones share one connection pool, the tokens and the rate budgets.
+#[derive(Clone)]
+pub struct Cloud {
+    hosts: Hosts,
+    transport: Transport,
+    limits: Limits,
+    auth: Auth,
+}
+
+impl Cloud {
+    /// Prepares the client; nothing is sent.
+    pub fn new(endpoints: &Endpoints, clock: &Clock) -> Result<Self, Error> {
+        let transport = Transport::new(endpoints, clock.clone())?;
+        let limits = Limits::new(clock.clone());
+        let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
+        Ok(Self { hosts: Hosts::new(endpoints.domain.clone()), transport, limits, auth })
+    }
+
+    /// Where a region's tenants are created, deactivated and reactivated.
+    pub fn register(&self, region: Region, credential: &Credential) -> Register {
+        Register::new(self.session(self.hosts.register(region), credential))
+    }
+
+    /// The inside of one tenant.
+    pub fn tenant(&self, host: &TenantHost, credential: &Credential) -> TenantApi {
+        TenantApi::new(self.session(host.hostname().clone(), credential))
+    }
+
+    /// The read-only view of an organization's tenants.
+    pub fn organization(&self, credential: &Credential) -> Organization {
+        Organization::new(self.session(self.hosts.console(), credential), self.hosts.clone())
+    }
+
+    /// The hosts that may be called.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// What the rate budgets have done.
+    pub fn stats(&self) -> Stats {
+        self.limits.stats()
+    }
+
+    /// Forgets expired tokens and full budgets, so that tenants long gone leave nothing behind. Call it now and then.
+    pub fn sweep(&self) {
+        self.auth.sweep();
+        self.limits.sweep();
+    }
+
+    fn session(&self, host: Hostname, credential: &Credential) -> Session {
+        Session { cloud: self.clone(), host, credential: credential.clone() }
+    }
+}
+
+/// One credential at one host.
+#[derive(Clone)]
+pub(super) struct Session {
+    cloud: Cloud,
+    host: Hostname,
+    credential: Credential,
+}
+
+impl Session {
+    /// Makes a call, inside the budget and with a good token. When a token that we already had is answered with 401,
+    /// it is renewed and the call repeated, once: whatever the method, a 401 had no effect.
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        let auth = &self.cloud.auth;
+        let (mut token, fresh) = auth.token(&self.credential, &self.host, None).await?;
+        let mut outcome = self.once(call, &token.value).await;
+        if !fresh && matches!(outcome, Err(Error::Unauthorized(_))) {
+            (token, _) = auth.token(&self.credential, &self.host, Some(&token)).await?;
+            outcome = self.once(call, &token.value).await;
+        }
+        if matches!(outcome, Err(Error::Unauthorized(_))) {
+            auth.forget(&self.credential, &self.host, &token);
+        }
+        outcome
+    }
+
+    async fn once(&self, call: &Call, token: &super::Secret) -> Result<Answer, Error> {
+        let Cloud { transport, limits, .. } = &self.cloud;
+        let key = self.credential.key();
+        limits.acquire(key, &self.host, call.tier).await?;
+        let outcome = transport.send(Asked::Api, &self.host, call, Some(token)).await;
+        if let Err(Error::Throttled { retry_after, .. }) = &outcome {
+            limits.close(key, &self.host, call.tier, *retry_after);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,254 @@
+//! Rate budgets: Qlik Cloud counts per tier, user and tenant, so there is one budget per credential, host and tier.
+//! One tenant that is throttled never delays another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::error::Error;
+use super::ids::Hostname;
+use super::secret::CredentialKey;
+use crate::clock::Clock;
+
+/// Nobody waits longer than this for its turn; beyond it the caller is told when to come back.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Qlik's two general tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tier {
+    /// Reads: 1000 a minute.
+    One,
+    /// Writes and token requests: 100 a minute.
+    Two,
+}
+
+impl Tier {
+    /// Time that one call costs.
+    const fn cost(self) -> Duration {
+        match self {
+            Self::One => Duration::from_millis(60),
+            Self::Two => Duration::from_millis(600),
+        }
+    }
+
+    /// Calls that may be made at once. Qlik counts over five minutes, so a modest burst stays inside.
+    const fn burst(self) -> u32 {
+        match self {
+            Self::One => 50,
+            Self::Two => 10,
+        }
+    }
+}
+
+/// What the budgets have done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Calls that waited for their turn.
+    pub waited: u64,
+    /// Calls that were not made, because the budget was spent or Qlik had closed it.
+    pub held: u64,
+    /// Answers 429.
+    pub closed: u64,
+    /// Budgets kept now.
+    pub budgets: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Limits {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    budgets: HashMap<(CredentialKey, Hostname, Tier), Budget>,
+    stats: Stats,
+}
+
+/// A token bucket in its time form: `paid_until` runs ahead of the clock as calls are made.
+#[derive(Default)]
+struct Budget {
+    paid_until: Duration,
+    closed_until: Duration,
+}
+
+/// What a call has to do for its turn.
+enum Turn {
+    Now,
+    Wait(Duration),
+    Held(Duration),
+}
+
+impl Budget {
+    fn take(&mut self, tier: Tier, now: Duration) -> Turn {
+        if self.closed_until > now {
+            return Turn::Held(self.closed_until.saturating_sub(now));
+        }
+        let paid_until = self.paid_until.max(now).saturating_add(tier.cost());
+        let ahead = paid_until.saturating_sub(now);
+        let wait = ahead.saturating_sub(tier.cost() * tier.burst());
+        if wait > MAX_WAIT {
+            // Not reserved: who is turned away must not push back those who come after.
+            return Turn::Held(wait);
+        }
+        self.paid_until = paid_until;
+        if wait.is_zero() { Turn::Now } else { Turn::Wait(wait) }
+    }
+
+    fn is_idle(&self, now: Duration) -> bool {
+        self.paid_until <= now && self.closed_until <= now
+    }
+}
+
+impl Limits {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, state: Arc::default() }
+    }
+
+    /// Waits for the turn of one call, at most five seconds; no call may be made without it.
+    #[expect(clippy::disallowed_methods, reason = "a bounded wait for the turn, shorter than any requeue")]
+    pub(super) async fn acquire(&self, key: CredentialKey, host: &Hostname, tier: Tier) -> Result<(), Error> {
+        match self.take(key, host, tier) {
+            Turn::Now => return Ok(()),
+            Turn::Wait(wait) => tokio::time::sleep(wait).await,
+            Turn::Held(retry_after) => return Err(Error::Throttled { host: host.clone(), retry_after }),
+        }
+        // A 429 may have come in meanwhile; then this turn is void as well.
+        let now = self.clock.monotonic();
+        let mut state = self.lock();
+        let closed = state.budgets.get(&(key, host.clone(), tier)).map_or(Duration::ZERO, |budget| budget.closed_until);
+        if closed > now {
+            state.stats.held += 1;
+            return Err(Error::Throttled { host: host.clone(), retry_after: closed.saturating_sub(now) });
+        }
+        Ok(())
+    }
+
+    fn take(&self, key: CredentialKey, host: &Hostname, tier: Tier) -> Turn {
+        let now = self.clock.monotonic();
+        let mut state = self.lock();
+        let turn = state.budgets.entry((key, host.clone(), tier)).or_default().take(tier, now);
+        match turn {
+            Turn::Now => {}
+            Turn::Wait(_) => state.stats.waited += 1,
+            Turn::Held(_) => state.stats.held += 1,
+        }
+        turn
+    }
+
+    /// Qlik answered 429: no call of this tier until then.
+    pub(super) fn close(&self, key: CredentialKey, host: &Hostname, tier: Tier, retry_after: Duration) {
+        let until = self.clock.monotonic().saturating_add(retry_after);
+        let mut state = self.lock();
+        state.stats.closed += 1;
+        let budget = state.budgets.entry((key, host.clone(), tier)).or_default();
+        budget.closed_until = budget.closed_until.max(until);
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let state = self.lock();
+        Stats { budgets: state.budgets.len(), ..state.stats }
+    }
+
+    /// Drops full budgets; a full one is the same as none.
+    pub(super) fn sweep(&self) {
+        let now = self.clock.monotonic();
+        self.lock().budgets.retain(|_, budget| !budget.is_idle(now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change under the lock is a plain assignment, so a poisoned lock holds nothing half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::super::error::Class;
+    use super::super::secret::{Credential, Secret};
+    use super::*;
+
+    fn key(id: &str) -> CredentialKey {
+        Credential { client_id: id.parse().unwrap(), client_secret: Secret::new("s") }.key()
+    }
+
+    fn host() -> Hostname {
+        "a.us.qlikcloud.com".parse().unwrap()
+    }
+
+    fn limits() -> (Clock, Limits) {
+        let clock = Clock::by_hand(Timestamp::UNIX_EPOCH);
+        (clock.clone(), Limits::new(clock))
+    }
+
+    fn pass(clock: &Clock, time: Duration) {
+        clock.turn(SignedDuration::ZERO, time);
+    }
+
+    #[test]
+    fn a_minute_has_its_calls_and_the_burst() {
+        for (tier, a_minute) in [(Tier::One, 1000), (Tier::Two, 100)] {
+            let (clock, limits) = limits();
+            let mut now = 0;
+            for _ in 0..60_000 {
+                if matches!(limits.take(key("c"), &host(), tier), Turn::Now) {
+                    now += 1;
+                }
+                pass(&clock, Duration::from_millis(1));
+            }
+            assert!(now <= a_minute + tier.burst(), "{tier:?}: {now} calls in a minute");
+        }
+    }
+
+    #[test]
+    fn who_would_wait_too_long_is_told_when_to_come_back() {
+        let (_, limits) = limits();
+        let mut turns = (0, 0);
+        let held = loop {
+            match limits.take(key("c"), &host(), Tier::Two) {
+                Turn::Now => turns.0 += 1,
+                Turn::Wait(wait) => {
+                    assert!(wait <= MAX_WAIT);
+                    turns.1 += 1;
+                }
+                Turn::Held(held) => break held,
+            }
+        };
+        assert_eq!(turns, (10, 8));
+        assert!(held > MAX_WAIT && held < Duration::from_secs(7));
+        // Others are not touched: another credential, another host, another tier.
+        let other: Hostname = "b.us.qlikcloud.com".parse().unwrap();
+        assert!(matches!(limits.take(key("d"), &host(), Tier::Two), Turn::Now));
+        assert!(matches!(limits.take(key("c"), &other, Tier::Two), Turn::Now));
+        assert!(matches!(limits.take(key("c"), &host(), Tier::One), Turn::Now));
+        assert_eq!(limits.stats(), Stats { waited: 8, held: 1, closed: 0, budgets: 4 });
+    }
+
+    #[tokio::test]
+    async fn closed_until_retry_after() {
+        let (clock, limits) = limits();
+        limits.close(key("c"), &host(), Tier::One, Duration::from_secs(30));
+        limits.close(key("c"), &host(), Tier::One, Duration::from_secs(10));
+        pass(&clock, Duration::from_secs(29));
+        let error = limits.acquire(key("c"), &host(), Tier::One).await.unwrap_err();
+        assert_eq!(error.class(), Class::Throttled(Duration::from_secs(1)));
+        assert!(limits.acquire(key("c"), &host(), Tier::Two).await.is_ok());
+        pass(&clock, Duration::from_secs(1));
+        assert!(limits.acquire(key("c"), &host(), Tier::One).await.is_ok());
+    }
+
+    #[test]
+    fn sweep_keeps_what_still_counts() {
+        let (clock, limits) = limits();
+        limits.take(key("c"), &host(), Tier::One);
+        limits.close(key("c"), &host(), Tier::Two, Duration::from_secs(60));
+        pass(&clock, Duration::from_secs(1));
+        limits.sweep();
+        assert_eq!(limits.stats().budgets, 1);
+        pass(&clock, Duration::from_secs(60));
+        limits.sweep();
+        assert_eq!(limits.stats().budgets, 0);
+    }
+}

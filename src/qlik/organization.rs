@@ -1,0 +1,185 @@
+//! The organization API: a read-only list of all tenants of an organization, the disabled ones too.
+
+use std::collections::HashSet;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use super::cloud::Session;
+use super::envelope::tame;
+use super::error::Error;
+use super::ids::{Hostname, Hosts, Region, TenantId};
+use super::tenants::instant;
+use super::transport::{Answer, Call};
+
+const PATH: &str = "/api/core/tenants";
+/// Pages of 100 tenants.
+const MAX_PAGES: usize = 100;
+
+/// What the organization API says of a tenant's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrgStatus {
+    /// In use.
+    Active,
+    /// Disabled; Qlik's pages do not say how it differs from deactivated.
+    Disabled,
+    /// Deactivated, to be purged.
+    Deactivated,
+    /// Purged.
+    Deleted,
+    /// A state that is not in Qlik's reference, or none.
+    Other(String),
+}
+
+/// A tenant as the organization API shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgTenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its display name.
+    pub name: String,
+    /// Its state.
+    pub status: OrgStatus,
+    /// The system-generated hostname, then the alias; it ends before the first that is no hostname.
+    pub hostnames: Vec<Hostname>,
+    /// When it was created, where given.
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed, where given.
+    pub updated_at: Option<Timestamp>,
+    /// The data centre, such as `us-east-1`. Not a [`Region`]: Qlik's pages contradict each other on `ap` and `sg`.
+    pub region_code: Option<String>,
+    /// The licence it belongs to, where given.
+    pub license_number: Option<String>,
+    /// When its deletion starts, where given.
+    pub deletion_starts_at: Option<Timestamp>,
+}
+
+/// The organization API at the console host.
+#[derive(Clone)]
+pub struct Organization {
+    session: Session,
+    hosts: Hosts,
+}
+
+impl Organization {
+    pub(super) fn new(session: Session, hosts: Hosts) -> Self {
+        Self { session, hosts }
+    }
+
+    /// The tenant of this id, `None` when the organization has none.
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<OrgTenant>, Error> {
+        let found = match self.list(&format!("id eq \"{id}\"")).await {
+            // Qlik's page says that a filter must name the subscription; the path by id needs no filter.
+            Err(Error::Refused(reply)) if reply.status == 400 => self.by_id(id).await?,
+            other => other?,
+        };
+        Ok(found.into_iter().find(|tenant| tenant.id == *id))
+    }
+
+    /// Tenants of a region created at or after `since`, of one subscription if given: for finding a tenant whose
+    /// creation was never answered. Where Qlik Cloud does not give what is compared, the tenant is in the list, so that
+    /// a list of one is certain.
+    pub async fn created_since(
+        &self,
+        subscription: Option<&str>,
+        since: Timestamp,
+        region: Region,
+    ) -> Result<Vec<OrgTenant>, Error> {
+        let mut filter = format!("createdAt ge \"{since}\"");
+        if let Some(subscription) = subscription {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+            if subscription.is_empty() || !subscription.bytes().all(plain) {
+                return Err(Error::Setting { what: "a subscription id", source: None });
+            }
+            filter = format!("subscriptionId eq \"{subscription}\" and {filter}");
+        }
+        let mut tenants = self.list(&filter).await?;
+        tenants.retain(|tenant| {
+            let elsewhere = |hostname: &Hostname| self.hosts.tenant(hostname, region).is_err();
+            let is_elsewhere = !tenant.hostnames.is_empty() && tenant.hostnames.iter().all(elsewhere);
+            tenant.created_at.is_none_or(|created| created >= since) && !is_elsewhere
+        });
+        Ok(tenants)
+    }
+
+    async fn by_id(&self, id: &TenantId) -> Result<Vec<OrgTenant>, Error> {
+        let call = Call::new("organization.tenant", Method::GET, format!("{PATH}/{id}"));
+        match self.session.call(&call).await {
+            Ok(answer) => Ok(read_page(&answer)?.0),
+            Err(Error::NotFound(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every page of a list. An incomplete list is an error, never a short list: "not there" must be certain.
+    async fn list(&self, filter: &str) -> Result<Vec<OrgTenant>, Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("filter", filter)
+            .append_pair("limit", "100")
+            .finish();
+        let mut tenants = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let call = Call::new("organization.tenants", Method::GET, PATH).query(query.clone());
+            let answer = self.session.call(&call).await?;
+            let (page, next) = read_page(&answer)?;
+            tenants.extend(page);
+            let Some(next) = next else {
+                return Ok(tenants);
+            };
+            // Qlik's pages show next links at another host and with other cursor names than its reference. The link's
+            // query is what carries the cursor; host and path stay ours, so no credential goes astray.
+            if !seen.insert(std::mem::replace(&mut query, next)) || seen.contains(&query) || seen.len() >= MAX_PAGES {
+                return Err(answer.malformed("its pages do not end"));
+            }
+        }
+    }
+}
+
+/// One page and the query of the next one. List-shaped and object-shaped answers are both in Qlik's reference.
+fn read_page(answer: &Answer) -> Result<(Vec<OrgTenant>, Option<String>), Error> {
+    let body: Value = answer.json()?;
+    let items = match (body.get("data"), &body) {
+        (Some(Value::Array(items)), _) | (None, Value::Array(items)) => items.as_slice(),
+        (Some(one @ Value::Object(_)), _) => std::slice::from_ref(one),
+        (None, one) if one.get("id").is_some() => std::slice::from_ref(one),
+        (Some(_) | None, _) => return Err(answer.malformed("it is no list of tenants")),
+    };
+    let read = |item| read_tenant(item).ok_or_else(|| answer.malformed("it lists a tenant without an id"));
+    let tenants = items.iter().map(read).collect::<Result<_, _>>()?;
+    let next = match body.pointer("/links/next/href") {
+        None | Some(Value::Null) => None,
+        Some(href) => Some(href.as_str().and_then(query_of).ok_or_else(|| answer.malformed("its next link is odd"))?),
+    };
+    Ok((tenants, next))
+}
+
+fn query_of(href: &str) -> Option<String> {
+    let base = Url::parse("https://localhost").ok()?;
+    base.join(href).ok()?.query().map(str::to_owned)
+}
+
+fn read_tenant(item: &Value) -> Option<OrgTenant> {
+    let text = |field| item.get(field).and_then(Value::as_str).map(str::to_owned);
+    let when = |field| item.get(field).and_then(Value::as_str).and_then(instant);
+    let listed = item.get("hostnames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Some(OrgTenant {
+        id: TenantId::try_from(text("id")?).ok()?,
+        name: text("name").unwrap_or_default(),
+        status: match text("status").as_deref() {
+            Some("active") => OrgStatus::Active,
+            Some("disabled") => OrgStatus::Disabled,
+            Some("deactivated") => OrgStatus::Deactivated,
+            Some("deleted") => OrgStatus::Deleted,
+            other => OrgStatus::Other(tame(other.unwrap_or_default())),
+        },
+        hostnames: listed.iter().map_while(|name| name.as_str()?.parse().ok()).collect(),
+        created_at: when("createdAt"),
+        updated_at: when("updatedAt"),
+        region_code: text("regionCode"),
+        license_number: text("licenseNumber"),
+        deletion_starts_at: when("deletionStartsAt"),
+    })
+}

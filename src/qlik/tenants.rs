@@ -1,0 +1,333 @@
+//! Tenants: the register host makes, deactivates and reactivates them; a tenant's own host shows and changes it.
+
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cloud::Session;
+use super::error::Error;
+use super::ids::{Hostname, PurgeDays, TenantId};
+use super::secret::Secret;
+use super::transport::{Answer, Call};
+
+/// Creation is synchronous, its duration undocumented.
+const CREATE_DEADLINE: Duration = Duration::from_secs(30);
+const CONFIRM_HOSTNAME: &str = "qlik-confirm-hostname";
+
+/// What Qlik Cloud says of a tenant's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantStatus {
+    /// In use.
+    Active,
+    /// Deactivated.
+    Disabled,
+    /// Purged.
+    Deleted,
+    /// Undocumented.
+    UserAccessDisabled,
+    /// A state that is not in Qlik's reference, or none.
+    Other(String),
+}
+
+impl TenantStatus {
+    fn read(text: Option<String>) -> Self {
+        match text.as_deref() {
+            Some("active") => Self::Active,
+            Some("disabled") => Self::Disabled,
+            Some("deleted") => Self::Deleted,
+            Some("user-access-disabled") => Self::UserAccessDisabled,
+            Some(_) | None => Self::Other(super::envelope::tame(&text.unwrap_or_default())),
+        }
+    }
+}
+
+/// A flag of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Setting {
+    /// `autoAssignCreateSharedSpacesRoleToProfessionals`
+    AutoAssignCreateSharedSpacesRoleToProfessionals,
+    /// `autoAssignPrivateAnalyticsContentCreatorRoleToProfessionals`
+    AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals,
+    /// `autoAssignDataServicesContributorRoleToProfessionals`
+    AutoAssignDataServicesContributorRoleToProfessionals,
+    /// `enableAnalyticCreation`, deprecated by Qlik
+    EnableAnalyticCreation,
+    /// `enableAppOpeningFeedback`
+    EnableAppOpeningFeedback,
+}
+
+impl Setting {
+    /// Every setting.
+    pub const ALL: [Self; 5] = [
+        Self::AutoAssignCreateSharedSpacesRoleToProfessionals,
+        Self::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals,
+        Self::AutoAssignDataServicesContributorRoleToProfessionals,
+        Self::EnableAnalyticCreation,
+        Self::EnableAppOpeningFeedback,
+    ];
+
+    /// The name in Qlik's API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AutoAssignCreateSharedSpacesRoleToProfessionals => "autoAssignCreateSharedSpacesRoleToProfessionals",
+            Self::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
+                "autoAssignPrivateAnalyticsContentCreatorRoleToProfessionals"
+            }
+            Self::AutoAssignDataServicesContributorRoleToProfessionals => {
+                "autoAssignDataServicesContributorRoleToProfessionals"
+            }
+            Self::EnableAnalyticCreation => "enableAnalyticCreation",
+            Self::EnableAppOpeningFeedback => "enableAppOpeningFeedback",
+        }
+    }
+}
+
+/// The flags of a tenant, each as far as Qlik Cloud gives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are named as in Qlik's API, which documents them")]
+pub struct TenantSettings {
+    pub auto_assign_create_shared_spaces_role_to_professionals: Option<bool>,
+    pub auto_assign_private_analytics_content_creator_role_to_professionals: Option<bool>,
+    pub auto_assign_data_services_contributor_role_to_professionals: Option<bool>,
+    pub enable_analytic_creation: Option<bool>,
+    pub enable_app_opening_feedback: Option<bool>,
+}
+
+impl TenantSettings {
+    /// One flag.
+    pub const fn get(&self, setting: Setting) -> Option<bool> {
+        match setting {
+            Setting::AutoAssignCreateSharedSpacesRoleToProfessionals => {
+                self.auto_assign_create_shared_spaces_role_to_professionals
+            }
+            Setting::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
+                self.auto_assign_private_analytics_content_creator_role_to_professionals
+            }
+            Setting::AutoAssignDataServicesContributorRoleToProfessionals => {
+                self.auto_assign_data_services_contributor_role_to_professionals
+            }
+            Setting::EnableAnalyticCreation => self.enable_analytic_creation,
+            Setting::EnableAppOpeningFeedback => self.enable_app_opening_feedback,
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its display name.
+    pub name: String,
+    /// The system-generated hostname, then the alias if there is one. It ends before the first that is no hostname, so
+    /// it may be empty: the id of a tenant just created must not be lost over an odd name.
+    pub hostnames: Vec<Hostname>,
+    /// Its state.
+    pub status: TenantStatus,
+    /// Qlik's region, where given.
+    pub region: Option<String>,
+    /// When it was created, where given.
+    pub created: Option<Timestamp>,
+    /// The user who created it, where given.
+    pub created_by: Option<String>,
+    /// Its flags.
+    pub settings: TenantSettings,
+}
+
+/// A change to a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// Sets the display name.
+    Name(String),
+    /// Sets the alias hostname; the former one becomes free for others.
+    Alias(Hostname),
+    /// Sets a flag.
+    Flag(Setting, bool),
+}
+
+/// A deactivation that Qlik Cloud has confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deactivated {
+    /// The tenant's id.
+    pub id: TenantId,
+    /// The purge happens on or after this.
+    pub purge_at: Timestamp,
+}
+
+/// The licence of a tenant.
+#[derive(Clone, Debug)]
+pub struct License {
+    /// The signed key, a credential.
+    pub key: Secret,
+    /// The licence number, where given.
+    pub number: Option<String>,
+}
+
+/// The register host of a region.
+#[derive(Clone)]
+pub struct Register {
+    session: Session,
+}
+
+impl Register {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// Creates a tenant. Qlik Cloud knows no idempotency key: a second call makes a second tenant.
+    pub async fn create(&self, license_key: &Secret) -> Result<Tenant, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            license_key: &'a str,
+        }
+        let call = Call::new("tenants.create", Method::POST, "/api/v1/tenants")
+            .json(&Body { license_key: license_key.expose() })?
+            .deadline(CREATE_DEADLINE);
+        read_tenant(&self.session.call(&call).await?)
+    }
+
+    /// Deactivates a tenant: it is purged after `days` and cannot be brought back then. A second call restarts the
+    /// countdown. `confirm` must be a hostname of the tenant.
+    pub async fn deactivate(&self, id: &TenantId, confirm: &Hostname, days: PurgeDays) -> Result<Deactivated, Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            purge_after_days: u8,
+        }
+        let call = Call::new("tenants.deactivate", Method::POST, format!("/api/v1/tenants/{id}/actions/deactivate"))
+            .header(CONFIRM_HOSTNAME, confirm.as_str())?
+            .json(&Body { purge_after_days: days.get() })?;
+        read_deactivated(&self.session.call(&call).await?, id)
+    }
+
+    /// Reactivates a deactivated tenant. `confirm` must be one of its hostnames.
+    pub async fn reactivate(&self, id: &TenantId, confirm: &Hostname) -> Result<(), Error> {
+        let call = Call::new("tenants.reactivate", Method::POST, format!("/api/v1/tenants/{id}/actions/reactivate"))
+            .header(CONFIRM_HOSTNAME, confirm.as_str())?
+            .json(&serde_json::json!({}))?;
+        let answer = self.session.call(&call).await?;
+        // Qlik's schema leaves the body open; only one that speaks of another tenant is wrong.
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match body.get("id") {
+            Some(other) if other.as_str() != Some(id.as_str()) => Err(answer.malformed("it is of another tenant")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The host of one tenant.
+#[derive(Clone)]
+pub struct TenantApi {
+    session: Session,
+}
+
+impl TenantApi {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// The tenant as it is now.
+    pub async fn get(&self, id: &TenantId) -> Result<Tenant, Error> {
+        let call = Call::new("tenants.get", Method::GET, format!("/api/v1/tenants/{id}"));
+        let answer = self.session.call(&call).await?;
+        let tenant = read_tenant(&answer)?;
+        if tenant.id == *id { Ok(tenant) } else { Err(answer.malformed("it is of another tenant")) }
+    }
+
+    /// Changes the tenant, all changes in one call; without any there is no call.
+    pub async fn patch(&self, id: &TenantId, patches: &[Patch]) -> Result<(), Error> {
+        if patches.is_empty() {
+            return Ok(());
+        }
+        let operations: Vec<Value> = patches.iter().map(Patch::operation).collect();
+        let call = Call::new("tenants.patch", Method::PATCH, format!("/api/v1/tenants/{id}")).json(&operations)?;
+        self.session.call(&call).await.map(drop)
+    }
+
+    /// The tenant's licence.
+    pub async fn license(&self) -> Result<License, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Overview {
+            license_key: String,
+            license_number: Option<Value>,
+        }
+        let answer = self.session.call(&Call::new("licenses.overview", Method::GET, "/api/v1/licenses/overview")).await?;
+        let Overview { license_key, license_number } = answer.json()?;
+        let key = Secret::new(license_key);
+        if key.expose().trim().is_empty() {
+            return Err(answer.malformed("its licence key is empty"));
+        }
+        Ok(License { key, number: license_number.as_ref().and_then(Value::as_str).map(str::to_owned) })
+    }
+
+    /// The signed licence key of the tenant.
+    pub async fn license_key(&self) -> Result<Secret, Error> {
+        self.license().await.map(|license| license.key)
+    }
+}
+
+impl Patch {
+    fn operation(&self) -> Value {
+        let (path, value) = match self {
+            Self::Name(name) => ("name", Value::from(name.as_str())),
+            Self::Alias(hostname) => ("hostnames/1", Value::from(hostname.as_str())),
+            Self::Flag(setting, on) => (setting.name(), Value::from(*on)),
+        };
+        serde_json::json!({ "op": "replace", "path": format!("/{path}"), "value": value })
+    }
+}
+
+/// Only the id is required: whatever else is odd, a tenant just created must be known.
+fn read_tenant(answer: &Answer) -> Result<Tenant, Error> {
+    let body: Value = answer.json()?;
+    let text = |field| body.get(field).and_then(Value::as_str).map(str::to_owned);
+    let flag = |setting: Setting| body.get(setting.name()).and_then(Value::as_bool);
+    let id = text("id").and_then(|id| TenantId::try_from(id).ok());
+    let listed = body.get("hostnames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(Tenant {
+        id: id.ok_or_else(|| answer.malformed("it has no tenant id"))?,
+        name: text("name").unwrap_or_default(),
+        hostnames: listed.iter().map_while(|name| name.as_str()?.parse().ok()).collect(),
+        status: TenantStatus::read(text("status")),
+        region: text("region"),
+        created: text("created").as_deref().and_then(instant),
+        created_by: text("createdByUser").filter(|user| !user.is_empty()),
+        settings: TenantSettings {
+            auto_assign_create_shared_spaces_role_to_professionals: flag(Setting::ALL[0]),
+            auto_assign_private_analytics_content_creator_role_to_professionals: flag(Setting::ALL[1]),
+            auto_assign_data_services_contributor_role_to_professionals: flag(Setting::ALL[2]),
+            enable_analytic_creation: flag(Setting::ALL[3]),
+            enable_app_opening_feedback: flag(Setting::ALL[4]),
+        },
+    })
+}
+
+fn read_deactivated(answer: &Answer, id: &TenantId) -> Result<Deactivated, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        id: String,
+        status: String,
+        estimated_purge_date: String,
+    }
+    let body: Body = answer.json()?;
+    if body.id != id.as_str() {
+        return Err(answer.malformed("it is of another tenant"));
+    }
+    if body.status != "disabled" {
+        return Err(answer.malformed("the tenant it speaks of is not disabled"));
+    }
+    let purge_at = instant(&body.estimated_purge_date).ok_or_else(|| answer.malformed("its purge date is no date"))?;
+    Ok(Deactivated { id: id.clone(), purge_at })
+}
+
+/// An RFC 3339 instant. A bare date, which Qlik's schema has in places, means the end of that day: the purge is on or
+/// after it, and to be called purged too early is the worse mistake.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| format!("{text}T23:59:59Z").parse().ok())
+}

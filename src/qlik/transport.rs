@@ -1,0 +1,274 @@
+//! One HTTPS request and its answer: deadlines, size caps, the `Date` header, and no surprises. Nothing is retried here
+//! and no redirect is followed, so a call happens at most once and only where it was meant to.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::Instrument;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::classify::{Asked, classify, http_date, retry_after};
+use super::envelope::{Envelope, tame};
+use super::error::Error;
+use super::ids::Hostname;
+use super::limits::Tier;
+use super::secret::Secret;
+use crate::clock::Clock;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(20);
+const MAX_BODY: usize = 1024 * 1024;
+/// With thousands of tenants, each a host of its own, idle connections are not kept for long.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where Qlik Cloud is: settings of the operator, never of an object.
+#[derive(Clone)]
+pub struct Endpoints {
+    /// The domain under which every host is, normally `qlikcloud.com`.
+    pub domain: Hostname,
+    /// PEM certificates that are trusted *instead of* the system's roots.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Connect here whatever the host; TLS still checks the host's name. Turns proxies of the environment off.
+    pub connect_to: Option<SocketAddr>,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints")
+            .field("domain", &self.domain)
+            .field("ca_pem", &self.ca_pem.as_ref().map(|_| ".."))
+            .field("connect_to", &self.connect_to)
+            .finish()
+    }
+}
+
+/// One call of an API, independent of who makes it and where.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// Names the call in logs.
+    pub(super) api: &'static str,
+    pub(super) tier: Tier,
+    method: Method,
+    path: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Option<Zeroizing<Vec<u8>>>,
+    deadline: Duration,
+}
+
+impl Call {
+    pub(super) fn new(api: &'static str, method: Method, path: impl Into<String>) -> Self {
+        let tier = if method == Method::GET { Tier::One } else { Tier::Two };
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { api, tier, method, path: path.into(), query: None, headers, body: None, deadline: DEADLINE }
+    }
+
+    /// Sets the query, already encoded.
+    pub(super) fn query(mut self, query: String) -> Self {
+        self.query = Some(query);
+        self
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Result<Self, Error> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| Error::Setting { what: "a value that is sent as a header", source: None })?;
+        self.headers.insert(HeaderName::from_static(name), value);
+        Ok(self)
+    }
+
+    pub(super) fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body)
+            .map_err(|_| Error::Setting { what: "a value that is sent as JSON", source: None })?;
+        self.body = Some(Zeroizing::new(body));
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(self)
+    }
+
+    pub(super) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    fn url(&self, host: &Hostname) -> Result<Url, Error> {
+        let mut url = Url::parse(&format!("https://{host}/"))
+            .map_err(|_| Error::Setting { what: "a hostname of Qlik Cloud", source: None })?;
+        url.set_path(&self.path);
+        url.set_query(self.query.as_deref());
+        Ok(url)
+    }
+}
+
+/// A good answer. The body may hold secrets: it does not print and is wiped.
+pub(super) struct Answer {
+    pub(super) host: Hostname,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// Reads the body. What the parser complains about is not passed on: it may quote the body.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|_| self.malformed("it is not the JSON that this call answers"))
+    }
+
+    pub(super) fn malformed(&self, reason: &'static str) -> Error {
+        Error::Malformed { host: self.host.clone(), reason }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Transport {
+    http: reqwest::Client,
+    clock: Clock,
+}
+
+/// Sends every host to one address.
+struct Fixed(SocketAddr);
+
+impl reqwest::dns::Resolve for Fixed {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let addresses: reqwest::dns::Addrs = Box::new(std::iter::once(self.0));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+impl Transport {
+    pub(super) fn new(endpoints: &Endpoints, clock: Clock) -> Result<Self, Error> {
+        let setting = |what| move |error| Error::Setting { what, source: Some(Arc::new(error)) };
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("qlik-operator/", env!("CARGO_PKG_VERSION")))
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // reqwest would send a request again when an HTTP/2 server turns it away; a POST goes out once.
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT);
+        if let Some(pem) = &endpoints.ca_pem {
+            let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(setting("the CA file"))?;
+            if roots.is_empty() {
+                return Err(Error::Setting { what: "a CA file without a certificate", source: None });
+            }
+            builder = builder.tls_certs_only(roots);
+        }
+        if let Some(address) = endpoints.connect_to {
+            builder = builder.no_proxy().dns_resolver(Arc::new(Fixed(address)));
+        }
+        Ok(Self { http: builder.build().map_err(setting("the TLS settings"))?, clock })
+    }
+
+    /// Sends one call, once. Logs what happened, never what was in it.
+    pub(super) async fn send(
+        &self,
+        asked: Asked,
+        host: &Hostname,
+        call: &Call,
+        token: Option<&Secret>,
+    ) -> Result<Answer, Error> {
+        use tracing::field::Empty;
+        let span = tracing::debug_span!(
+            "qlik.call", api = call.api, method = %call.method, %host, status = Empty, duration_ms = Empty, trace_id = Empty
+        );
+        async {
+            let start = self.clock.monotonic();
+            let outcome = self.exchange(asked, host, call, token).await;
+            let took = self.clock.monotonic().saturating_sub(start);
+            let span = tracing::Span::current();
+            span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            match &outcome {
+                Ok(_) => tracing::debug!(outcome = "ok"),
+                Err(error) => {
+                    if let Some(trace_id) = error.reply().and_then(|reply| reply.trace_id.as_deref()) {
+                        span.record("trace_id", trace_id);
+                    }
+                    tracing::debug!(outcome = error.label());
+                }
+            }
+            outcome
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        asked: Asked,
+        host: &Hostname,
+        call: &Call,
+        token: Option<&Secret>,
+    ) -> Result<Answer, Error> {
+        let mut headers = call.headers.clone();
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, bearer(token)?);
+        }
+        let mut request =
+            self.http.request(call.method.clone(), call.url(host)?).headers(headers).timeout(call.deadline);
+        if let Some(body) = &call.body {
+            request = request.body(body.to_vec());
+        }
+        let mut response = request.send().await.map_err(|error| broken(host, call.deadline, error))?;
+        let status = response.status();
+        tracing::Span::current().record("status", status.as_u16());
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(date) = header(DATE).and_then(http_date) {
+            self.clock.saw_qlik_date(date);
+        }
+        let wait = retry_after(header(RETRY_AFTER), self.clock.now());
+        // Some of Qlik's APIs put the trace id there instead of into the body.
+        let trace_id = header(HeaderName::from_static("x-b3-traceid")).map(tame);
+        let body = read_body(host, call.deadline, &mut response).await;
+        if status.is_success() {
+            return Ok(Answer { host: host.clone(), body: body? });
+        }
+        // The status alone says whether the call took effect, so a body that cannot be read makes no difference.
+        let mut envelope = body.map(|body| Envelope::read(&body)).unwrap_or_default();
+        envelope.trace_id = envelope.trace_id.or(trace_id);
+        Err(classify(asked, host, status.as_u16(), envelope, wait))
+    }
+}
+
+/// Marked sensitive, so that no layer below prints it.
+fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
+    let text = Zeroizing::new(format!("Bearer {}", token.expose()));
+    let mut value =
+        HeaderValue::from_str(&text).map_err(|_| Error::Setting { what: "an access token", source: None })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn read_body(
+    host: &Hostname,
+    deadline: Duration,
+    response: &mut reqwest::Response,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, deadline, error))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Error::TooLarge { host: host.clone() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Which error of ours an error of reqwest is. Only one that is surely from before the sending counts as unsent.
+fn broken(host: &Hostname, after: Duration, error: reqwest::Error) -> Error {
+    let host = host.clone();
+    let error = error.without_url();
+    if error.is_connect() {
+        Error::Unreachable { host, source: Arc::new(error) }
+    } else if error.is_builder() {
+        Error::Setting { what: "a request", source: Some(Arc::new(error)) }
+    } else if error.is_timeout() {
+        Error::Deadline { host, after }
+    } else {
+        Error::NoAnswer { host, source: Arc::new(error) }
+    }
+}
