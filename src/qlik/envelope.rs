@@ -75,7 +75,9 @@ mod tests {
         assert_eq!(full.trace_id.as_deref(), Some("abc"));
         assert_eq!(read(r#"{"errors":[{"code":7}]}"#).code.as_deref(), Some("7"));
         assert_eq!(read(r#"{"code":"S-1","title":"top"}"#).title.as_deref(), Some("top"));
-        for odd in ["", "null", "[]", "[1]", "\"x\"", "{\"errors\":{}}", "{\"errors\":[]}", "{\"errors\":[3]}", "<html>"] {
+        for odd in
+            ["", "null", "[]", "[1]", "\"x\"", "{\"errors\":{}}", "{\"errors\":[]}", "{\"errors\":[3]}", "<html>"]
+        {
             assert_eq!(read(odd), Envelope::default(), "{odd}");
         }
     }

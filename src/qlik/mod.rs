@@ -5,6 +5,8 @@
 //! [`Organization`] (read-only list of tenants).
 
 mod auth;
+#[cfg(test)]
+mod canary_tests;
 mod classify;
 mod cloud;
 mod envelope;
@@ -14,7 +16,11 @@ mod limits;
 mod organization;
 mod secret;
 mod tenants;
+#[cfg(test)]
+mod testing;
 mod transport;
+#[cfg(test)]
+mod wire_tests;
 
 pub use cloud::Cloud;
 pub use error::{Class, Effect, Error, Reply};

@@ -183,3 +183,93 @@ fn read_tenant(item: &Value) -> Option<OrgTenant> {
         deletion_starts_at: when("deletionStartsAt"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Server, answer, at, credential, is_token, tenant_id, token};
+    use super::*;
+
+    const ACME: &str = r#"{"id":"TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69","status":"deactivated","licenseNumber":"99",
+        "hostnames":["acme.us.qlikcloud.com"],"createdAt":"2026-11-24T11:00:00Z","deletionStartsAt":"2026-12-24"}"#;
+
+    /// `pages` from the query of a request to the answer's status and body.
+    async fn server(pages: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static) -> Server {
+        Server::start("http/1.1", move |request| {
+            if is_token(request) {
+                return token("t");
+            }
+            let (status, body) = pages(request.uri().path(), request.uri().query().unwrap_or_default());
+            answer(status, &body)
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn finds_a_tenant_whatever_the_shape() {
+        for body in [format!(r#"{{"data":[{ACME}],"links":{{"next":{{"href":null}}}}}}"#), ACME.to_owned()] {
+            let server = server(move |_, query| {
+                assert!(query.starts_with("filter=id+eq+%22TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69%22&limit=100"), "{query}");
+                (200, body.clone())
+            })
+            .await;
+            let found = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap().unwrap();
+            assert_eq!(found.status, OrgStatus::Deactivated);
+            assert_eq!(found.license_number.as_deref(), Some("99"));
+            assert_eq!(found.deletion_starts_at, Some(at("2026-12-24T23:59:59Z")));
+        }
+    }
+
+    #[tokio::test]
+    async fn asks_by_path_when_the_filter_is_refused() {
+        for (status, found) in [(200, true), (404, false)] {
+            let server = server(move |path, _| match path {
+                PATH => (400, String::new()),
+                _ => (status, format!(r#"{{"data":[{ACME}]}}"#)),
+            })
+            .await;
+            let tenant = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap();
+            assert_eq!(tenant.is_some(), found);
+        }
+    }
+
+    #[tokio::test]
+    async fn follows_the_cursor_but_not_the_host() {
+        let server = server(|_, query| match query {
+            "offset=2" => (200, format!(r#"{{"data":[{ACME}],"links":{{}}}}"#)),
+            _ => {
+                let next = r#"{"next":{"href":"https://api.qlikcloud.com/core/tenants?offset=2"}}"#;
+                (200, format!(r#"{{"data":[{{"id":"other"}}],"links":{next}}}"#))
+            }
+        })
+        .await;
+        assert!(server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_does_not_end_is_no_list() {
+        let server = server(|_, _| (200, r#"{"data":[],"links":{"next":{"href":"?next=again"}}}"#.to_owned())).await;
+        let error = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap_err();
+        assert_eq!(error.label(), "malformed");
+        assert_eq!(server.journal().len(), 3, "the token, the first page, the second; not the third");
+    }
+
+    #[tokio::test]
+    async fn candidates_for_a_lost_creation() {
+        let server = server(|_, query| {
+            assert!(
+                query.contains("subscriptionId+eq+%22s1%22+and+createdAt+ge+%222026-11-24T10%3A00%3A00Z%22"),
+                "{query}"
+            );
+            let early = r#"{"id":"early","createdAt":"2026-11-24T09:00:00Z","hostnames":["b.us.qlikcloud.com"]}"#;
+            let elsewhere = r#"{"id":"de","createdAt":"2026-11-24T11:00:00Z","hostnames":["b.de.qlikcloud.com"]}"#;
+            (200, format!(r#"{{"data":[{ACME},{early},{elsewhere},{{"id":"unsaid"}}]}}"#))
+        })
+        .await;
+        let organization = server.cloud().organization(&credential());
+        let since = at("2026-11-24T10:00:00Z");
+        let found = organization.created_since(Some("s1"), since, Region::Us).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|tenant| tenant.id.as_str()).collect();
+        assert_eq!(ids, [tenant_id().as_str(), "unsaid"]);
+        assert!(organization.created_since(Some("\" or"), since, Region::Us).await.is_err());
+    }
+}

@@ -256,7 +256,8 @@ impl TenantApi {
             license_key: String,
             license_number: Option<Value>,
         }
-        let answer = self.session.call(&Call::new("licenses.overview", Method::GET, "/api/v1/licenses/overview")).await?;
+        let answer =
+            self.session.call(&Call::new("licenses.overview", Method::GET, "/api/v1/licenses/overview")).await?;
         let Overview { license_key, license_number } = answer.json()?;
         let key = Secret::new(license_key);
         if key.expose().trim().is_empty() {
