@@ -208,11 +208,13 @@ mod tests {
         "2026-11-24T12:00:00Z".parse().unwrap()
     }
 
-    /// (Qlik's date minus wall at the observation, then wall and monotonic progress) → doubt.
+    /// What happens, Qlik's date minus wall at the observation, wall and monotonic progress since, and the doubt.
+    type Row = (&'static str, Option<i64>, i64, u64, Option<Doubt>);
+
     #[test]
     fn doubts() {
         let secs = SignedDuration::from_secs;
-        let table: &[(&str, Option<i64>, i64, u64, Option<Doubt>)] = &[
+        let table: &[Row] = &[
             ("no date yet, steady", None, 3600, 3600, None),
             ("no date yet, set forward", None, 3600, 60, Some(Doubt::Jumped { ahead: secs(3540) })),
             ("no date yet, set back", None, -3600, 0, Some(Doubt::Jumped { ahead: secs(-3600) })),
@@ -250,6 +252,20 @@ mod tests {
         clock.turn(SignedDuration::from_hours(1), Duration::ZERO);
         assert!(clock.doubt().is_some());
         clock.saw_qlik_date(clock.wall());
+        assert_eq!(clock.doubt(), None);
+    }
+
+    #[cfg(feature = "turnable-clock")]
+    #[test]
+    fn a_turned_clock_moves_both_ways_of_telling_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("offset");
+        let clock = Clock::turnable(file.clone());
+        let (wall, monotonic) = (clock.wall(), clock.monotonic());
+        assert!(monotonic < Duration::from_mins(1));
+        std::fs::write(&file, "2592000\n").unwrap();
+        assert!(clock.wall() >= wall + SignedDuration::from_hours(30 * 24));
+        assert!(clock.monotonic() >= Duration::from_hours(30 * 24));
         assert_eq!(clock.doubt(), None);
     }
 

@@ -13,7 +13,7 @@ struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().map_err(|_| std::io::Error::other("poisoned"))?.extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -58,10 +58,10 @@ async fn no_canary_is_ever_seen() {
         drop(guard);
         let printed = format!("{license:?} {credential:?} {error} {error:?} {missing:?}");
         assert!(!printed.contains("canary"), "{printed}");
-        let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        assert!(log.contains("qlik.call") && log.contains("trace-7"), "{protocol}: our own spans are there");
-        assert!(log.contains("hyper_util::client"), "{protocol}: the crates below us are heard");
-        let leaks: Vec<_> = log.lines().filter(|line| line.contains("canary")).collect();
+        let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        assert!(lines.contains("qlik.call") && lines.contains("trace-7"), "{protocol}: our own spans are there");
+        assert!(lines.contains("hyper_util::client"), "{protocol}: the crates below us are heard");
+        let leaks: Vec<_> = lines.lines().filter(|line| line.contains("canary")).collect();
         assert!(leaks.is_empty(), "{protocol}: {leaks:#?}");
     }
 }

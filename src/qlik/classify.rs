@@ -10,7 +10,7 @@ use super::error::{Error, Reply};
 use super::ids::Hostname;
 
 /// When a 429 names no time: one fifth of the window that Qlik counts over.
-const RETRY_DEFAULT: Duration = Duration::from_secs(60);
+const RETRY_DEFAULT: Duration = Duration::from_mins(1);
 /// No answer closes a tier for longer than this.
 const RETRY_MAX: Duration = Duration::from_mins(10);
 
@@ -72,13 +72,16 @@ mod tests {
         classify(asked, &"a.us.qlikcloud.com".parse().unwrap(), status, envelope, Duration::from_secs(9))
     }
 
+    /// Asked, status and code; then label, class and effect.
+    type Row = (Asked, u16, Option<&'static str>, &'static str, Class, Effect);
+
     #[test]
     fn table() {
         use Asked::{Api, Token};
         let none = Effect::None;
         let unknown = Effect::Unknown;
         let throttled = Class::Throttled(Duration::from_secs(9));
-        let rows: &[(Asked, u16, Option<&str>, &str, Class, Effect)] = &[
+        let rows: &[Row] = &[
             (Api, 204, None, "malformed", Class::Transient, unknown),
             (Api, 302, None, "redirected", Class::Misconfigured, none),
             (Api, 400, Some("TENANTS-21"), "refused", Class::Refused, none),

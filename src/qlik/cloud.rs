@@ -22,11 +22,11 @@ pub struct Cloud {
 
 impl Cloud {
     /// Prepares the client; nothing is sent.
-    pub fn new(endpoints: &Endpoints, clock: &Clock) -> Result<Self, Error> {
-        let transport = Transport::new(endpoints, clock.clone())?;
+    pub fn new(endpoints: Endpoints, clock: Clock) -> Result<Self, Error> {
+        let transport = Transport::new(&endpoints, clock.clone())?;
         let limits = Limits::new(clock.clone());
-        let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
-        Ok(Self { hosts: Hosts::new(endpoints.domain.clone()), transport, limits, auth })
+        let auth = Auth::new(transport.clone(), limits.clone(), clock);
+        Ok(Self { hosts: Hosts::new(endpoints.domain), transport, limits, auth })
     }
 
     /// Where a region's tenants are created, deactivated and reactivated.

@@ -123,7 +123,7 @@ pub enum Error {
     /// The licence key is not accepted.
     #[error("the licence key is not accepted: {0}")]
     LicenseInvalid(Box<Reply>),
-    /// No such thing.
+    /// No such thing, said by the API itself: an accepted token came first.
     #[error("not found: {0}")]
     NotFound(Box<Reply>),
     /// The confirming header did not match.
@@ -180,6 +180,8 @@ impl Error {
             | Self::Server(_)
             | Self::Malformed { .. }
             | Self::TooLarge { .. } => Class::Transient,
+            // A host made a moment ago may not know its token endpoint yet; that says nothing of the tenant.
+            Self::NoToken { source } if matches!(**source, Self::NotFound(_)) => Class::Transient,
             Self::NoToken { source } => source.class(),
             Self::Throttled { retry_after, .. } => Class::Throttled(*retry_after),
             Self::BadCredentials(_)
@@ -189,10 +191,13 @@ impl Error {
             | Self::Redirected { .. }
             | Self::ForeignHost(_)
             | Self::Setting { .. } => Class::Misconfigured,
-            Self::TenantDisabled(_) | Self::Forbidden(_) | Self::QuotaReached(_) | Self::NotFound(_) => Class::Refused,
             Self::PreconditionFailed(_) => Class::Conflict,
             Self::Refused(reply) if reply.status == 409 => Class::Conflict,
-            Self::Refused(_) => Class::Refused,
+            Self::TenantDisabled(_)
+            | Self::Forbidden(_)
+            | Self::QuotaReached(_)
+            | Self::NotFound(_)
+            | Self::Refused(_) => Class::Refused,
         }
     }
 
@@ -277,11 +282,31 @@ impl Error {
         }
     }
 
-    /// The same error, said of a token request: whatever became of that one, the call it was for was not made.
+    /// The same error, said of a token request: whatever became of that one, the call it was for was not made. What
+    /// would mean something else as the outcome of the call (above all `NotFound`) is wrapped.
     pub(super) fn before_the_call(self) -> Self {
-        match self.effect() {
-            Effect::None => self,
-            Effect::Unknown => Self::NoToken { source: Box::new(self) },
+        match &self {
+            Self::Unreachable { .. }
+            | Self::NoToken { .. }
+            | Self::Throttled { .. }
+            | Self::BadCredentials(_)
+            | Self::TenantDisabled(_)
+            | Self::BotDisabled(_)
+            | Self::Redirected { .. }
+            | Self::ForeignHost(_)
+            | Self::Setting { .. } => self,
+            Self::NoAnswer { .. }
+            | Self::Deadline { .. }
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::QuotaReached(_)
+            | Self::LicenseInvalid(_)
+            | Self::NotFound(_)
+            | Self::PreconditionFailed(_)
+            | Self::Refused(_)
+            | Self::Server(_)
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. } => Self::NoToken { source: Box::new(self) },
         }
     }
 }

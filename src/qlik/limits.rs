@@ -243,11 +243,11 @@ mod tests {
     fn sweep_keeps_what_still_counts() {
         let (clock, limits) = limits();
         limits.take(key("c"), &host(), Tier::One);
-        limits.close(key("c"), &host(), Tier::Two, Duration::from_secs(60));
+        limits.close(key("c"), &host(), Tier::Two, Duration::from_mins(1));
         pass(&clock, Duration::from_secs(1));
         limits.sweep();
         assert_eq!(limits.stats().budgets, 1);
-        pass(&clock, Duration::from_secs(60));
+        pass(&clock, Duration::from_mins(1));
         limits.sweep();
         assert_eq!(limits.stats().budgets, 0);
     }

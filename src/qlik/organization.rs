@@ -234,12 +234,12 @@ mod tests {
 
     #[tokio::test]
     async fn follows_the_cursor_but_not_the_host() {
-        let server = server(|_, query| match query {
-            "offset=2" => (200, format!(r#"{{"data":[{ACME}],"links":{{}}}}"#)),
-            _ => {
-                let next = r#"{"next":{"href":"https://api.qlikcloud.com/core/tenants?offset=2"}}"#;
-                (200, format!(r#"{{"data":[{{"id":"other"}}],"links":{next}}}"#))
+        let server = server(|_, query| {
+            if query == "offset=2" {
+                return (200, format!(r#"{{"data":[{ACME}],"links":{{}}}}"#));
             }
+            let next = r#"{"next":{"href":"https://api.qlikcloud.com/core/tenants?offset=2"}}"#;
+            (200, format!(r#"{{"data":[{{"id":"other"}}],"links":{next}}}"#))
         })
         .await;
         assert!(server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap().is_some());

@@ -65,7 +65,7 @@ impl Server {
             ca_pem: Some(self.ca_pem.clone()),
             connect_to: Some(self.address),
         };
-        Cloud::new(&endpoints, &self.clock).unwrap()
+        Cloud::new(endpoints, self.clock.clone()).unwrap()
     }
 
     /// Method and path of each request so far.
@@ -101,6 +101,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, handler: Arc<Handler>, j
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a handler gives back")]
 pub(super) fn answer(status: u16, body: &str) -> Option<Response<Body>> {
     Some(Response::builder().status(status).body(Body::from(body.to_owned())).unwrap())
 }

@@ -225,6 +225,9 @@ impl Transport {
         let trace_id = header(HeaderName::from_static("x-b3-traceid")).map(tame);
         let body = read_body(host, call.deadline, &mut response).await;
         if status.is_success() {
+            if let Some(trace_id) = trace_id {
+                tracing::Span::current().record("trace_id", trace_id);
+            }
             return Ok(Answer { host: host.clone(), body: body? });
         }
         // The status alone says whether the call took effect, so a body that cannot be read makes no difference.
@@ -270,5 +273,44 @@ fn broken(host: &Hostname, after: Duration, error: reqwest::Error) -> Error {
         Error::Deadline { host, after }
     } else {
         Error::NoAnswer { host, source: Arc::new(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures::stream;
+    use http::Response;
+
+    use super::super::error::Effect;
+    use super::super::testing::Server;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_deadline_covers_the_body() {
+        let server = Server::start("h2", |_| {
+            let never = stream::pending::<Result<&str, std::io::Error>>();
+            Some(Response::new(Body::from_stream(never)))
+        })
+        .await;
+        let endpoints = Endpoints {
+            domain: "qlikcloud.com".parse().unwrap(),
+            ca_pem: Some(server.ca_pem.clone()),
+            connect_to: Some(server.address),
+        };
+        let transport = Transport::new(&endpoints, server.clock.clone()).unwrap();
+        let call = Call::new("test", Method::POST, "/").deadline(Duration::from_millis(200));
+        let host = "acme.us.qlikcloud.com".parse().unwrap();
+        let error = transport.send(Asked::Api, &host, &call, None).await.err().unwrap();
+        assert_eq!((error.label(), error.effect()), ("deadline", Effect::Unknown));
+        assert_eq!(server.journal(), ["POST /"]);
+    }
+
+    #[test]
+    fn paths_and_queries_cannot_leave_the_host() {
+        let host = "acme.us.qlikcloud.com".parse().unwrap();
+        let url = Call::new("test", Method::GET, "//evil.example/?x#y").query("a=b#c".into()).url(&host).unwrap();
+        assert_eq!(url.host_str(), Some("acme.us.qlikcloud.com"));
+        assert_eq!((url.query(), url.fragment()), (Some("a=b%23c"), None));
     }
 }

@@ -114,10 +114,33 @@ async fn a_disabled_tenant_is_told_from_a_bad_credential() {
     }
 }
 
+type Case = Box<dyn Fn() -> Option<Response<Body>> + Send + Sync>;
+
+#[tokio::test]
+async fn a_missing_token_endpoint_is_not_a_missing_tenant() {
+    let server = Server::start("http/1.1", |_| answer(404, "")).await;
+    let error = get(&server.cloud()).await.unwrap_err();
+    assert_eq!((error.label(), error.class()), ("no_token", Class::Transient));
+}
+
+#[tokio::test]
+async fn a_disabled_tenant_costs_no_new_token() {
+    let server = server(|request| match request.method().as_str() {
+        "GET" => answer(200, TENANT),
+        _ => answer(401, r#"{"errors":[{"code":"TENANT_DEACTIVATED"}]}"#),
+    })
+    .await;
+    let cloud = server.cloud();
+    get(&cloud).await.unwrap();
+    let api = cloud.tenant(&acme(&cloud), &credential());
+    let error = api.patch(&tenant_id(), &[Patch::Name("n".into())]).await.unwrap_err();
+    assert_eq!((error.label(), server.journal().len()), ("tenant_disabled", 3));
+}
+
 #[tokio::test]
 async fn an_answer_that_is_not_good_leaves_a_write_unknown() {
     let big = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
-    let cases: Vec<(&str, Box<dyn Fn() -> Option<Response<Body>> + Send + Sync>)> = vec![
+    let cases: Vec<(&str, Case)> = vec![
         ("no_answer", Box::new(|| None)),
         ("no_answer", Box::new(cut_short)),
         ("malformed", Box::new(|| answer(201, "{\"id\":"))),
@@ -135,6 +158,7 @@ async fn an_answer_that_is_not_good_leaves_a_write_unknown() {
 }
 
 /// Promises more than it gives.
+#[expect(clippy::unnecessary_wraps, reason = "what a handler gives back")]
 fn cut_short() -> Option<Response<Body>> {
     let part: [Result<&str, std::io::Error>; 2] = [Ok("{\"id\":\"TiQ8"), Err(std::io::Error::other("cut"))];
     Some(Response::builder().status(201).body(Body::from_stream(stream::iter(part))).unwrap())
@@ -163,12 +187,20 @@ async fn nothing_is_sent_without_the_right_certificate() {
         ca_pem: Some(other.ca_pem.clone()),
         connect_to: Some(server.address),
     };
-    let cloud = Cloud::new(&endpoints, &Clock::system()).unwrap();
+    let cloud = Cloud::new(endpoints.clone(), Clock::system()).unwrap();
     let error = get(&cloud).await.unwrap_err();
     assert_eq!((error.label(), error.effect()), ("unreachable", Effect::None));
     assert!(server.journal().is_empty());
+    // Nobody listens where the other server was.
+    let nowhere = Endpoints { connect_to: Some(unused_address().await), ..endpoints.clone() };
+    let error = get(&Cloud::new(nowhere, Clock::system()).unwrap()).await.unwrap_err();
+    assert_eq!((error.label(), error.effect()), ("unreachable", Effect::None));
     let no_ca = Endpoints { ca_pem: Some(b"nothing".to_vec()), ..endpoints };
-    assert_eq!(Cloud::new(&no_ca, &Clock::system()).err().unwrap().class(), Class::Misconfigured);
+    assert_eq!(Cloud::new(no_ca, Clock::system()).err().unwrap().class(), Class::Misconfigured);
+}
+
+async fn unused_address() -> std::net::SocketAddr {
+    tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
@@ -191,7 +223,7 @@ async fn after_a_429_there_are_no_calls_until_its_time() {
     assert_eq!((cloud.stats().closed, cloud.stats().held), (1, 2));
     server.clock.turn(jiff::SignedDuration::ZERO, Duration::from_secs(30));
     get(&cloud).await.unwrap();
-    server.clock.turn(jiff::SignedDuration::ZERO, Duration::from_secs(86_400));
+    server.clock.turn(jiff::SignedDuration::ZERO, Duration::from_hours(24));
     cloud.sweep();
     assert_eq!(cloud.stats().budgets, 0);
 }
