@@ -239,6 +239,16 @@ mod tests {
         assert!(limits.acquire(key("c"), &host(), Tier::One).await.is_ok());
     }
 
+    #[tokio::test]
+    async fn a_429_voids_the_turns_of_those_who_wait() {
+        let (_, limits) = limits();
+        while matches!(limits.take(key("c"), &host(), Tier::One), Turn::Now) {}
+        let (key, host) = (key("c"), host());
+        let close = async { limits.close(key, &host, Tier::One, Duration::from_secs(30)) };
+        let (waited, ()) = tokio::join!(limits.acquire(key, &host, Tier::One), close);
+        assert_eq!(waited.unwrap_err().class(), Class::Throttled(Duration::from_secs(30)));
+    }
+
     #[test]
     fn sweep_keeps_what_still_counts() {
         let (clock, limits) = limits();

@@ -327,8 +327,31 @@ fn read_deactivated(answer: &Answer, id: &TenantId) -> Result<Deactivated, Error
     Ok(Deactivated { id: id.clone(), purge_at })
 }
 
-/// An RFC 3339 instant. A bare date, which Qlik's schema has in places, means the end of that day: the purge is on or
+/// An RFC 3339 instant; without an offset it is UTC. A bare date, which Qlik's schema has in places, means the end of that day: the purge is on or
 /// after it, and to be called purged too early is the worse mistake.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| format!("{text}T23:59:59Z").parse().ok())
+    let read = |text: String| text.parse().ok();
+    read(text.to_owned()).or_else(|| read(format!("{text}Z"))).or_else(|| read(format!("{text}T23:59:59Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        for (text, read) in [
+            ("2026-12-24T12:00:00.000Z", Some("2026-12-24T12:00:00Z")),
+            ("2026-12-24T12:00:00+02:00", Some("2026-12-24T10:00:00Z")),
+            ("2026-12-24T12:00:00", Some("2026-12-24T12:00:00Z")),
+            ("2026-12-24", Some("2026-12-24T23:59:59Z")),
+            ("1970-01-01T00:00:00.001Z", Some("1970-01-01T00:00:00.001Z")),
+            ("", None),
+            ("soon", None),
+            ("2026-13-45", None),
+            ("99999999-01-01T00:00:00Z", None),
+        ] {
+            assert_eq!(instant(text), read.map(|read| read.parse().unwrap()), "{text}");
+        }
+    }
 }

@@ -82,6 +82,23 @@ async fn one_failure_for_all_who_wait_and_none_is_kept() {
 }
 
 #[tokio::test]
+async fn who_gives_up_leaves_nothing_stuck() {
+    let server = server(|_| answer(200, TENANT)).await;
+    let cloud = server.cloud();
+    // The first gives up while others wait for the same token; they still get it.
+    let (mut first, mut second) = (Box::pin(get(&cloud)), Box::pin(get(&cloud)));
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+    drop(first);
+    second.await.unwrap();
+    // All give up: the request ends with them, and the next one starts anew.
+    let cloud = server.cloud();
+    let mut alone = Box::pin(get(&cloud));
+    assert!(futures::poll!(&mut alone).is_pending());
+    drop(alone);
+    get(&cloud).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_no_longer_accepted_is_renewed_once() {
     let issued = AtomicUsize::new(0);
     let server = Server::start("http/1.1", move |request| {
