@@ -64,16 +64,17 @@ pub enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::AgainstQlik { ahead } | Self::Jumped { ahead }) = *self;
-        let off = ahead.unsigned_abs().as_secs();
+        // Whole minutes: the text goes into a status, which is written again whenever it changes.
+        let off = ahead.unsigned_abs().as_secs() / 60;
         let side = if ahead.is_negative() { "behind" } else { "ahead of" };
         match self {
             Self::AgainstQlik { .. } => write!(
                 f,
-                "the node's clock is {off} s {side} Qlik Cloud's date; irreversible steps are held until the node's time is right"
+                "the node's clock is {off} min {side} Qlik Cloud's date; irreversible steps are held until the node's time is right"
             ),
             Self::Jumped { .. } => write!(
                 f,
-                "the node's clock jumped and is {off} s {side} the time that really passed; irreversible steps are held until \
+                "the node's clock jumped and is {off} min {side} the time that really passed; irreversible steps are held until \
                  Qlik Cloud's next answer confirms the date"
             ),
         }

@@ -1,4 +1,13 @@
 //! Kubernetes operator for the life cycle of Qlik Cloud tenants.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod crd;
+pub mod engine;
+pub mod kinds;
+pub mod plan;
 pub mod qlik;
+pub mod run;
+pub mod secrets;
+mod telemetry;

@@ -1,2 +1,5 @@
 //! The `qlik-operator` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    qlik_operator::cli::main()
+}

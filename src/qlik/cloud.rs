@@ -1,5 +1,7 @@
 //! The entry to Qlik Cloud, and the one way a call is made.
 
+use http::Method;
+
 use super::auth::Auth;
 use super::classify::Asked;
 use super::error::Error;
@@ -44,6 +46,17 @@ impl Cloud {
         Organization::new(self.session(self.hosts.console(), credential), self.hosts.clone())
     }
 
+    /// Makes a region's register host say what day it is, with no credential. The date goes to the clock; whatever else
+    /// the host answers does not matter.
+    pub async fn ask_date(&self, region: Region) -> Result<(), Error> {
+        let call = Call::new("oauth.metadata", Method::GET, "/.well-known/oauth-authorization-server");
+        match self.transport.send(Asked::Api, &self.hosts.register(region), &call, None).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.reply().is_some() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The hosts that may be called.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
@@ -74,6 +87,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Makes sure that the credential is accepted at this host, without calling anything else there.
+    pub(super) async fn authorize(&self) -> Result<(), Error> {
+        self.cloud.auth.token(&self.credential, &self.host, None).await.map(|_| ())
+    }
+
     /// Makes a call, inside the budget and with a good token. When a token that we already had is answered with 401,
     /// it is renewed and the call repeated, once: whatever the method, a 401 had no effect.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {

@@ -47,14 +47,12 @@ pub struct Reply {
     pub trace_id: Option<String>,
 }
 
+// Without the trace id: the text goes into a status, which is written again whenever it changes.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} answered {}", self.host, self.status)?;
         for part in [&self.code, &self.title, &self.detail].into_iter().flatten() {
             write!(f, ", {part}")?;
-        }
-        if let Some(trace_id) = &self.trace_id {
-            write!(f, " (trace {trace_id})")?;
         }
         Ok(())
     }

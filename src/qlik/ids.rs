@@ -185,6 +185,11 @@ impl Hosts {
         Self { domain }
     }
 
+    /// The domain.
+    pub fn domain(&self) -> &Hostname {
+        &self.domain
+    }
+
     /// Where tenants of a region are created, deactivated and reactivated.
     pub fn register(&self, region: Region) -> Hostname {
         Hostname(format!("register.{region}.{}", self.domain))

@@ -97,6 +97,24 @@ pub struct TenantSettings {
 }
 
 impl TenantSettings {
+    /// Sets one flag.
+    pub fn set(&mut self, setting: Setting, value: bool) {
+        let flag = match setting {
+            Setting::AutoAssignCreateSharedSpacesRoleToProfessionals => {
+                &mut self.auto_assign_create_shared_spaces_role_to_professionals
+            }
+            Setting::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
+                &mut self.auto_assign_private_analytics_content_creator_role_to_professionals
+            }
+            Setting::AutoAssignDataServicesContributorRoleToProfessionals => {
+                &mut self.auto_assign_data_services_contributor_role_to_professionals
+            }
+            Setting::EnableAnalyticCreation => &mut self.enable_analytic_creation,
+            Setting::EnableAppOpeningFeedback => &mut self.enable_app_opening_feedback,
+        };
+        *flag = Some(value);
+    }
+
     /// One flag.
     pub const fn get(&self, setting: Setting) -> Option<bool> {
         match setting {
@@ -175,6 +193,11 @@ pub struct Register {
 impl Register {
     pub(super) fn new(session: Session) -> Self {
         Self { session }
+    }
+
+    /// Makes sure that the credentials are accepted, before anything is announced that depends on them.
+    pub async fn authorize(&self) -> Result<(), Error> {
+        self.session.authorize().await
     }
 
     /// Creates a tenant. Qlik Cloud knows no idempotency key: a second call makes a second tenant.

@@ -1,0 +1,240 @@
+//! The operator's settings. The only reader of flags, environment and files.
+
+use crate::plan::duration;
+use crate::qlik::{ClientId, Credential, Endpoints, Hostname, Region, Secret};
+use clap::Args;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Settings of `qlik-operator run`. Each flag can also be given as the environment variable named with it.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Namespaces to work in, separated by commas; all when absent.
+    #[arg(long, env = "QLIK_OPERATOR_NAMESPACES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Default credentials of a region: REGION=DIRECTORY, the directory holding the files clientId and clientSecret (a
+    /// mounted Secret). May be repeated. Read again at each use, so that a rotated Secret is picked up.
+    #[arg(long, env = "QLIK_OPERATOR_REGIONAL_CREDENTIALS", value_delimiter = ';', value_name = "REGION=DIR")]
+    pub regional_credentials: Vec<String>,
+    /// Namespaces that may use a region's default credentials: REGION=NAMESPACE[,NAMESPACE…], or REGION=* for all. May
+    /// be repeated. Without it the region's default serves no namespace.
+    #[arg(long, env = "QLIK_OPERATOR_REGIONAL_NAMESPACES", value_delimiter = ';', value_name = "REGION=NAMESPACES")]
+    pub regional_namespaces: Vec<String>,
+    /// Directory with the files clientId and clientSecret of an organization OAuth client (read only). With it lost
+    /// answers are resolved and purges confirmed.
+    #[arg(long, env = "QLIK_OPERATOR_ORGANIZATION_CREDENTIALS", value_name = "DIR")]
+    pub organization_credentials: Option<PathBuf>,
+    /// Subscription id that the organization API is asked about.
+    #[arg(long, env = "QLIK_OPERATOR_ORGANIZATION_SUBSCRIPTION")]
+    pub organization_subscription: Option<String>,
+    /// Domain of Qlik Cloud. Credentials are only ever sent to hosts below it.
+    #[arg(long, env = "QLIK_OPERATOR_QLIK_DOMAIN", default_value = "qlikcloud.com")]
+    pub qlik_domain: String,
+    /// PEM file of the certificate authorities to trust for Qlik Cloud, instead of the system's.
+    #[arg(long, env = "QLIK_OPERATOR_QLIK_CA_FILE")]
+    pub qlik_ca_file: Option<PathBuf>,
+    /// Connect to this address, whatever the host's name (a stand-in, or an outgoing proxy).
+    #[arg(long, env = "QLIK_OPERATOR_QLIK_CONNECT_TO")]
+    pub qlik_connect_to: Option<SocketAddr>,
+    /// Passes that may run at the same time, for each kind and namespace.
+    #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
+    pub concurrency: u16,
+    /// How long running passes may take to end after SIGTERM.
+    #[arg(long, env = "QLIK_OPERATOR_DRAIN", default_value = "25s", value_parser = parse_duration)]
+    pub drain: Duration,
+    /// Log lines as text or json.
+    #[arg(long, env = "QLIK_OPERATOR_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// Log filter, for instance info or qlik_operator=debug.
+    #[arg(long, env = "QLIK_OPERATOR_LOG", default_value = "info")]
+    pub log: String,
+    /// File with the seconds by which the clock is ahead; for tests with a stand-in whose clock is turned.
+    #[cfg(feature = "turnable-clock")]
+    #[arg(long, env = "QLIK_OPERATOR_CLOCK_OFFSET_FILE")]
+    pub clock_offset_file: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text).ok_or_else(|| format!("{text:?} is not a duration such as 25s or 1m30s"))
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct Invalid {
+    setting: &'static str,
+    problem: String,
+}
+
+/// The checked settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespaces to work in; all when empty.
+    pub namespaces: Vec<String>,
+    regions: HashMap<Region, RegionDefault>,
+    organization: Option<PathBuf>,
+    /// Subscription id that the organization API is asked about.
+    pub subscription: Option<String>,
+    /// Passes at the same time.
+    pub concurrency: u16,
+    /// Time for running passes after SIGTERM.
+    pub drain: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct RegionDefault {
+    directory: PathBuf,
+    namespaces: Vec<String>,
+}
+
+/// What the settings say about a region's default credentials for one namespace.
+#[derive(Debug, thiserror::Error)]
+pub enum NoDefault {
+    /// The operator has none for this region.
+    #[error("the operator has no default credentials for region {0}: set spec.credentialsRef")]
+    None(Region),
+    /// It has some, and they are not for this namespace.
+    #[error("the operator's default credentials for region {0} are not for this namespace: set spec.credentialsRef")]
+    NotAllowed(Region),
+    /// They cannot be read.
+    #[error("the operator's default credentials for region {region} cannot be used: {problem}")]
+    Unreadable {
+        /// The region.
+        region: Region,
+        /// Why not.
+        problem: String,
+    },
+}
+
+impl Settings {
+    /// Checks the settings; nothing is connected to yet.
+    pub fn read(args: &RunArgs) -> Result<Self, Invalid> {
+        let mut regions = HashMap::new();
+        for text in args.regional_credentials.iter().filter(|t| !t.is_empty()) {
+            let (region, directory) = region_and_rest("--regional-credentials", text)?;
+            regions.insert(region, RegionDefault { directory: directory.into(), namespaces: Vec::new() });
+        }
+        for text in args.regional_namespaces.iter().filter(|t| !t.is_empty()) {
+            let (region, names) = region_and_rest("--regional-namespaces", text)?;
+            let Some(default) = regions.get_mut(&region) else {
+                let problem = format!("region {region} has no --regional-credentials");
+                return Err(Invalid { setting: "--regional-namespaces", problem });
+            };
+            default.namespaces.extend(names.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned));
+        }
+        Ok(Self {
+            namespaces: args.namespaces.iter().filter(|n| !n.is_empty()).cloned().collect(),
+            regions,
+            organization: args.organization_credentials.clone(),
+            subscription: args.organization_subscription.clone(),
+            concurrency: args.concurrency,
+            drain: args.drain,
+        })
+    }
+
+    /// The default credentials of a region, where its settings allow them to this namespace.
+    pub fn default_credential(&self, region: Region, namespace: &str) -> Result<Credential, NoDefault> {
+        let default = self.regions.get(&region).ok_or(NoDefault::None(region))?;
+        if !default.namespaces.iter().any(|n| n == "*" || n == namespace) {
+            return Err(NoDefault::NotAllowed(region));
+        }
+        read_credential(&default.directory).map_err(|problem| NoDefault::Unreadable { region, problem })
+    }
+
+    /// The organization credential; `None` when there is none or it cannot be read (which is logged).
+    pub fn organization_credential(&self) -> Option<Credential> {
+        let directory = self.organization.as_ref()?;
+        match read_credential(directory) {
+            Ok(credential) => Some(credential),
+            Err(problem) => {
+                tracing::warn!(problem, "the organization credential cannot be used");
+                None
+            }
+        }
+    }
+}
+
+impl RunArgs {
+    /// Where Qlik Cloud is.
+    pub fn endpoints(&self) -> Result<Endpoints, Invalid> {
+        let domain: Hostname =
+            self.qlik_domain.parse().map_err(|e| Invalid { setting: "--qlik-domain", problem: format!("{e}") })?;
+        let ca_pem = match &self.qlik_ca_file {
+            None => None,
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|e| Invalid { setting: "--qlik-ca-file", problem: format!("{}: {e}", path.display()) })?,
+            ),
+        };
+        Ok(Endpoints { domain, ca_pem, connect_to: self.qlik_connect_to })
+    }
+}
+
+fn region_and_rest<'a>(setting: &'static str, text: &'a str) -> Result<(Region, &'a str), Invalid> {
+    let (code, rest) = text
+        .split_once('=')
+        .ok_or_else(|| Invalid { setting, problem: format!("{text:?} has no '=': write REGION=VALUE") })?;
+    let region = code.trim().parse().map_err(|e| Invalid { setting, problem: format!("{e}") })?;
+    Ok((region, rest.trim()))
+}
+
+fn read_credential(directory: &Path) -> Result<Credential, String> {
+    let file = |name: &str| {
+        let path = directory.join(name);
+        std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let client_id: ClientId = file("clientId")?.trim().parse().map_err(|e| format!("clientId: {e}"))?;
+    let client_secret = Secret::new(file("clientSecret")?.trim());
+    Ok(Credential { client_id, client_secret })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn settings(args: &[&str]) -> Result<Settings, Invalid> {
+        Settings::read(&Cli::parse_from([&["run"], args].concat()).run)
+    }
+
+    #[test]
+    fn a_default_serves_only_the_namespaces_that_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("clientId"), "id\n").unwrap();
+        std::fs::write(dir.path().join("clientSecret"), "s\n").unwrap();
+        let us = format!("us={}", dir.path().display());
+        let named = settings(&["--regional-credentials", &us, "--regional-namespaces", "us=a,b"]).unwrap();
+        assert!(named.default_credential(Region::Us, "a").is_ok());
+        assert!(matches!(named.default_credential(Region::Us, "c"), Err(NoDefault::NotAllowed(_))));
+        assert!(matches!(named.default_credential(Region::Eu, "a"), Err(NoDefault::None(_))));
+        let nobody = settings(&["--regional-credentials", &us]).unwrap();
+        assert!(matches!(nobody.default_credential(Region::Us, "a"), Err(NoDefault::NotAllowed(_))));
+        let all = settings(&["--regional-credentials", &us, "--regional-namespaces", "us=*"]).unwrap();
+        assert!(all.default_credential(Region::Us, "any").is_ok());
+    }
+
+    #[test]
+    fn a_wrong_setting_says_which_one_and_why() {
+        let text = |args: &[&str]| settings(args).unwrap_err().to_string();
+        assert!(text(&["--regional-credentials", "/etc/qlik"]).contains("REGION=VALUE"));
+        assert!(text(&["--regional-credentials", "xx=/etc/qlik"]).starts_with("--regional-credentials: "));
+        assert!(text(&["--regional-namespaces", "us=a"]).contains("has no --regional-credentials"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Condition types, reasons and phases: closed sets, so that people and alerts can rely on the words.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The conditions that a status carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// The declared state is reached (also for a tenant declared `Deactivated` that is).
+    Ready,
+    /// The operator is working or will try again by itself (kstatus).
+    Reconciling,
+    /// Nothing more will happen until a human acts (kstatus).
+    Stalled,
+    /// Qlik Cloud was last seen to agree with the spec.
+    Synced,
+    /// Qlik Cloud accepted the credentials when they were last used.
+    CredentialsValid,
+    /// Qlik Cloud will purge this tenant on the date in the message.
+    PurgeScheduled,
+    /// The object is being deleted and the operator holds it, for the reason given.
+    DeletionHeld,
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Why a condition has its value. One closed set for every kind and condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Declared and observed state are equal.
+    Settled,
+    /// A tenant is being created.
+    Creating,
+    /// The tenant exists; name, alias or settings are being written.
+    Configuring,
+    /// The tenant was created and its host does not answer yet.
+    HostNotReady,
+    /// The tenant is being deactivated.
+    Deactivating,
+    /// The tenant is deactivated and its purge date is known.
+    PurgePending,
+    /// The tenant is deactivated and nobody can tell when it will be purged.
+    PurgeDateUnknown,
+    /// The tenant is being reactivated.
+    Reactivating,
+    /// The tenant has been purged.
+    Purged,
+    /// The object asks for a deactivated tenant and there is none to deactivate.
+    NothingToDeactivate,
+    /// `spec.suspend` is set.
+    Suspended,
+    /// Another object holds this tenant.
+    Conflict,
+    /// The credentials' Secret or one of its keys is missing.
+    CredentialsMissing,
+    /// Qlik Cloud refused the credentials.
+    CredentialsInvalid,
+    /// The operator's default credentials may not serve this namespace.
+    CredentialsNotAllowed,
+    /// The credentials' bot user is disabled in this tenant.
+    BotDisabled,
+    /// The license key's Secret or key is missing, or the source tenant gives none.
+    LicenseMissing,
+    /// Qlik Cloud refused the license key.
+    LicenseInvalid,
+    /// The subscription allows no further tenant.
+    QuotaReached,
+    /// Qlik Cloud asked to slow down.
+    Throttled,
+    /// Qlik Cloud could not be reached or failed.
+    QlikUnavailable,
+    /// Qlik Cloud refused the request.
+    QlikRefused,
+    /// A host name does not belong to the region's Qlik domain.
+    ForeignHost,
+    /// `spec.adopt` does not match what Qlik Cloud says.
+    AdoptMismatch,
+    /// Whether a tenant was created cannot be known.
+    CreateOutcomeUnknown,
+    /// Whether the deactivation took effect is not known yet.
+    DeactivationOutcomeUnknown,
+    /// Another operator process announced the same step.
+    HeldByAnotherOperator,
+    /// An earlier tenant of this name waits for its purge.
+    PreviousTenantScheduled,
+    /// `confirmHostname` is not a hostname of the tenant.
+    ConfirmHostnameMismatch,
+    /// The tenant was deactivated by somebody else.
+    DeactivatedOutOfBand,
+    /// The tenant was reactivated by somebody else.
+    ReactivatedOutOfBand,
+    /// The tenant does not exist any more although it is declared `Active`.
+    TenantGone,
+    /// The clocks disagree, so nothing irreversible is done.
+    ClockDoubt,
+    /// Secrets that have to go are not gone yet.
+    ErasePending,
+    /// The object cannot be understood.
+    SpecInvalid,
+    /// The Kubernetes API refused a request of the operator.
+    Forbidden,
+    /// The Kubernetes API could not be reached or failed.
+    KubernetesUnavailable,
+    /// The operator did not come to rest; a defect.
+    Stuck,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Where a tenant stands, for people. Derived from what was observed; never read back as state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum Phase {
+    /// Nothing done yet, or waiting for something that is missing.
+    #[default]
+    Pending,
+    /// A tenant is being created or adopted.
+    Creating,
+    /// Name, alias and settings are being written.
+    Configuring,
+    /// The tenant is as declared.
+    Ready,
+    /// The tenant is being deactivated.
+    Deactivating,
+    /// The tenant is deactivated and waits for its purge.
+    Deactivated,
+    /// The tenant is being brought back.
+    Reactivating,
+    /// The tenant was purged.
+    Purged,
+    /// The object is being deleted and the tenant is kept.
+    Retained,
+    /// A human has to act.
+    Stalled,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,45 @@
+//! What users write and read: one file per kind, and the closed sets that all kinds share.
+//!
+//! The schema is generated from these types (`qlik-operator crds`); the same limits stand here once, as `OpenAPI`
+//! bounds or CEL rules, so that a wrong manifest is refused at apply time with a message that says how to mend it.
+
+#![expect(unreachable_pub, reason = "the KubeSchema derive copies each struct, `pub` included, into a function body")]
+
+mod conditions;
+mod names;
+mod offboarding;
+mod tenant;
+
+pub use conditions::{ConditionType, Phase, Reason};
+pub use names::{LocalSecretRef, SecretKeyRef};
+pub use offboarding::{
+    ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
+    QlikOffboardingStatus, Trigger,
+};
+pub use tenant::{
+    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, Origin, Purge, QlikTenant, QlikTenantSpec,
+    QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
+};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// API group of every kind.
+pub const GROUP: &str = "qlik-operator.dev";
+/// The finalizer that keeps a `QlikTenant` until its off-boarding is decided and recorded.
+pub const FINALIZER: &str = "qlik-operator.dev/offboarding";
+/// Ask for a pass now: any new value; acknowledged in `status.lastHandledReconcileAt`.
+pub const REQUESTED_AT: &str = "qlik-operator.dev/requested-at";
+/// Undo a deactivation that was not made by this operator; the value is the tenant's hostname.
+pub const REACTIVATE: &str = "qlik-operator.dev/reactivate";
+/// Create a new tenant although an earlier one is recorded; the value names what is given up.
+pub const START_ANEW: &str = "qlik-operator.dev/start-anew";
+/// Restart Qlik's purge countdown once; the value is the purge date that it replaces.
+pub const RESTART_PURGE_WINDOW: &str = "qlik-operator.dev/restart-purge-window";
+/// The operator's own trace of a call that must not be made twice; never written by people.
+pub const INTENT: &str = "qlik-operator.dev/intent";
+
+/// The definitions to install, in the order in which to apply them.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    vec![QlikTenant::crd(), QlikOffboarding::crd()]
+}

@@ -1,0 +1,65 @@
+//! What every pass shares.
+
+use super::error::Error;
+use super::events::Events;
+use super::gate::Gates;
+use super::lean::Lean;
+use super::ledger::Ledger;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::crd::{QlikOffboarding, QlikTenant};
+use crate::qlik::Cloud;
+use kube::runtime::reflector::Store;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What every pass shares: clients, clock, settings, and this process's memory.
+pub struct Context {
+    /// The Kubernetes API.
+    pub client: kube::Client,
+    /// Qlik Cloud.
+    pub cloud: Cloud,
+    /// Time.
+    pub clock: Clock,
+    /// The operator's settings.
+    pub settings: Arc<Settings>,
+    /// Names this process in intents.
+    pub holder: String,
+    /// Calls that must not be made twice.
+    pub ledger: Ledger,
+    /// When each object is due.
+    pub gates: Gates,
+    /// Events about objects.
+    pub events: Events,
+    /// Every `QlikTenant` in sight; may lag behind the API.
+    pub tenants: Vec<Store<Lean<QlikTenant>>>,
+    /// Every `QlikOffboarding` in sight; may lag behind the API.
+    pub offboardings: Vec<Store<Lean<QlikOffboarding>>>,
+}
+
+impl Context {
+    /// Every well-formed `QlikTenant` in the cache.
+    pub fn all_tenants(&self) -> impl Iterator<Item = QlikTenant> + '_ {
+        self.tenants.iter().flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned())
+    }
+
+    /// A word that nobody else makes.
+    pub fn nonce(&self) -> String {
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &self.holder);
+        format!("{random:016x}")
+    }
+}
+
+/// How long one request to the Kubernetes API may take. kube sets no limit of its own.
+const KUBE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Runs one request to the Kubernetes API under a deadline.
+pub async fn within<T>(
+    what: &'static str,
+    request: impl Future<Output = Result<T, kube::Error>> + Send,
+) -> Result<T, Error> {
+    match tokio::time::timeout(KUBE_DEADLINE, request).await {
+        Ok(answer) => answer.map_err(Error::kube(what)),
+        Err(_) => Err(Error::KubeTimeout(what)),
+    }
+}

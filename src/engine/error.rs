@@ -1,0 +1,173 @@
+//! What can end a pass early, and what that means for people and for the next attempt.
+
+use crate::crd::{Phase, Reason};
+use crate::plan::Finding;
+use crate::qlik::{self, Class};
+use std::time::Duration;
+
+/// Why a pass ended without a decision, or a step without an effect.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A request to the Kubernetes API failed.
+    #[error("cannot {what}")]
+    Kube {
+        /// What was attempted, as a verb phrase.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A call to Qlik Cloud failed.
+    #[error(transparent)]
+    Qlik(#[from] qlik::Error),
+    /// Something that the object refers to is not there (yet).
+    #[error("{message}")]
+    Missing {
+        /// Which kind of thing.
+        reason: Reason,
+        /// What is missing and what to do.
+        message: String,
+    },
+    /// The object asks for something that it cannot have.
+    #[error("{message}")]
+    Misconfigured {
+        /// What kind of thing.
+        reason: Reason,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The object changed while it was being worked on; look again.
+    #[error("the object changed meanwhile")]
+    Raced,
+    /// The Kubernetes API did not answer in time.
+    #[error("the Kubernetes API did not answer in time: cannot {0}")]
+    KubeTimeout(&'static str),
+    /// The pass took too long.
+    #[error("the pass did not end within {} s", .0.as_secs())]
+    Deadline(Duration),
+    /// The pass did not come to rest.
+    #[error("no rest after {0} steps, the last one was {1}")]
+    Stuck(usize, String),
+}
+
+impl Error {
+    /// Wraps a failed request, telling a lost race apart from a failure.
+    pub fn kube(what: &'static str) -> impl Fn(kube::Error) -> Self {
+        move |source| match &source {
+            kube::Error::Api(status) if status.is_conflict() => Self::Raced,
+            _ => Self::Kube { what, source: Box::new(source) },
+        }
+    }
+
+    /// The object does not exist (any more).
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(s) if s.is_not_found()))
+    }
+
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(s) if s.is_forbidden()))
+    }
+
+    /// Its class, which decides when to try again.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Qlik(error) => error.class(),
+            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) | Self::Missing { .. } => Class::Transient,
+            Self::Misconfigured { .. } | Self::Stuck(..) => Class::Misconfigured,
+            Self::Raced => Class::Conflict,
+        }
+    }
+
+    /// A word for metrics and logs.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Kube { .. } if self.is_forbidden() => "kubernetes_forbidden",
+            Self::Kube { .. } | Self::KubeTimeout(_) => "kubernetes",
+            Self::Qlik(error) => error.label(),
+            Self::Missing { .. } => "missing",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Raced => "raced",
+            Self::Deadline(_) => "deadline",
+            Self::Stuck(..) => "stuck",
+        }
+    }
+
+    /// For people. `None` when there is nothing to say: a lost race.
+    pub fn finding(&self) -> Option<Finding> {
+        let text = self.chain();
+        Some(match self {
+            Self::Raced => return None,
+            Self::Qlik(error) => return qlik_finding(error, text),
+            Self::Kube { .. } if self.is_forbidden() => {
+                Finding::human(Reason::Forbidden, format!("{text}: give the operator's service account this right"))
+            }
+            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) => {
+                Finding::passing(Phase::Pending, Reason::KubernetesUnavailable, text)
+            }
+            Self::Missing { reason, .. } => Finding::passing(Phase::Pending, *reason, text),
+            Self::Misconfigured { reason, .. } => Finding::human(*reason, text),
+            Self::Stuck(..) => Finding::human(Reason::Stuck, text),
+        })
+    }
+
+    /// The message with its causes, each once.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// The failure itself, where it was met while asking for an access token.
+pub fn root(error: &qlik::Error) -> &qlik::Error {
+    match error {
+        qlik::Error::NoToken { source } => root(source),
+        other => other,
+    }
+}
+
+fn qlik_finding(error: &qlik::Error, text: String) -> Option<Finding> {
+    use qlik::Error as E;
+    Some(match root(error) {
+        // Without the seconds: a message that changes at each attempt would be written at each attempt.
+        E::Throttled { .. } => Finding::passing(
+            Phase::Pending,
+            Reason::Throttled,
+            "Qlik Cloud allows no further call for now; the next attempt comes by itself",
+        ),
+        E::BadCredentials(_) | E::Unauthorized(_) => Finding::human(
+            Reason::CredentialsInvalid,
+            format!("{text}: check client id and secret, and that the OAuth client belongs to this region and license"),
+        ),
+        E::BotDisabled(_) => {
+            Finding::human(Reason::BotDisabled, format!("{text}: enable the OAuth client's bot user in the tenant"))
+        }
+        E::Forbidden(_) | E::Refused(_) | E::PreconditionFailed(_) | E::NotFound(_) | E::Setting { .. } => {
+            Finding::human(Reason::QlikRefused, text)
+        }
+        E::QuotaReached(_) => Finding::human(
+            Reason::QuotaReached,
+            format!("{text}: the subscription allows no further tenant; purge one or extend the entitlement"),
+        ),
+        E::LicenseInvalid(_) => {
+            Finding::human(Reason::LicenseInvalid, format!("{text}: check the license key of spec.license"))
+        }
+        E::ForeignHost(_) => Finding::human(Reason::ForeignHost, text),
+        E::Unreachable { .. }
+        | E::NoAnswer { .. }
+        | E::Deadline { .. }
+        | E::NoToken { .. }
+        | E::TenantDisabled(_)
+        | E::Server(_)
+        | E::Redirected { .. }
+        | E::Malformed { .. }
+        | E::TooLarge { .. } => Finding::passing(Phase::Pending, Reason::QlikUnavailable, text),
+    })
+}

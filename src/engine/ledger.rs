@@ -1,0 +1,101 @@
+//! What this process remembers of calls that must not be made twice.
+//!
+//! It only ever makes the operator act sooner than the annotation alone would allow: whatever is not remembered here is
+//! of unknown outcome.
+
+use crate::plan::intent::{Call, Intent};
+use crate::qlik::{Hostname, TenantId};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The memory of one operator process.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: HashMap<String, Call>,
+    created: HashMap<String, (TenantId, Vec<Hostname>)>,
+    reactivated: HashMap<TenantId, Duration>,
+    claims: HashMap<TenantId, String>,
+    answered: HashMap<String, (Timestamp, Timestamp)>,
+}
+
+/// Keeps the memory of intents bounded; a forgotten one is merely of unknown outcome.
+const MOST_CALLS: usize = 20_000;
+
+impl Ledger {
+    /// Notes what is known of the call announced under this nonce.
+    pub fn note(&self, nonce: &str, call: Call) {
+        let mut inner = self.lock();
+        if inner.calls.len() >= MOST_CALLS {
+            inner.calls.clear();
+        }
+        inner.calls.insert(nonce.to_owned(), call);
+    }
+
+    /// What is known of an intent found on an object.
+    pub fn known(&self, intent: &Intent) -> Call {
+        self.lock().calls.get(&intent.nonce).copied().unwrap_or(Call::Unknown)
+    }
+
+    /// Remembers a tenant that was created until its id is safe in the status.
+    pub fn created(&self, uid: &str, id: TenantId, hostnames: Vec<Hostname>) {
+        self.lock().created.insert(uid.to_owned(), (id, hostnames));
+    }
+
+    /// The tenant that was created for this object, if its id is not known to be safe yet.
+    pub fn created_for(&self, uid: &str) -> Option<(TenantId, Vec<Hostname>)> {
+        self.lock().created.get(uid).cloned()
+    }
+
+    /// The id stands in the status.
+    pub fn safe(&self, uid: &str) {
+        self.lock().created.remove(uid);
+    }
+
+    /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
+    pub fn answered(&self, record: &str, made: Timestamp, purge_at: Timestamp) {
+        self.lock().answered.insert(record.to_owned(), (made, purge_at));
+    }
+
+    /// The dates that Qlik answered for this record, as far as this process heard them.
+    pub fn answer_for(&self, record: &str) -> Option<(Timestamp, Timestamp)> {
+        self.lock().answered.get(record).copied()
+    }
+
+    /// The dates stand in the record.
+    pub fn recorded(&self, record: &str) {
+        self.lock().answered.remove(record);
+    }
+
+    /// Notes that a reactivation was asked for at this monotonic time.
+    pub fn reactivated(&self, id: &TenantId, now: Duration) {
+        self.lock().reactivated.insert(id.clone(), now);
+    }
+
+    /// Whether a reactivation was asked for so recently that it may still need time to show.
+    pub fn reactivated_lately(&self, id: &TenantId, now: Duration) -> bool {
+        self.lock().reactivated.get(id).is_some_and(|at| now.saturating_sub(*at) < REACTIVATION_SHOWS_WITHIN)
+    }
+
+    /// Claims a tenant for an object; `false` when another object of this process holds the claim.
+    pub fn claim(&self, id: &TenantId, uid: &str) -> bool {
+        self.lock().claims.entry(id.clone()).or_insert_with(|| uid.to_owned()) == uid
+    }
+
+    /// Gives up every claim of an object that is gone.
+    pub fn unclaim(&self, uid: &str) {
+        self.lock().claims.retain(|_, holder| holder != uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const REACTIVATION_SHOWS_WITHIN: Duration = Duration::from_secs(120);

@@ -1,0 +1,297 @@
+//! One pass over one object.
+
+use super::gate::{Admission, looks};
+use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, write};
+use crate::crd::{Phase, Reason};
+use crate::plan::status::{Verdict, conditions};
+use crate::plan::{Finding, Next, delay, schedule};
+use crate::qlik::Class;
+use jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Turns in one pass. A tenant needs at most six: announce, create, write, patch, look, rest.
+const TURNS: usize = 10;
+const DEADLINE: Duration = Duration::from_secs(120);
+/// After a result that was taken from an answer rather than seen, look soon.
+const VERIFY_AFTER: Duration = Duration::from_secs(10);
+/// After a start, settled objects are left alone for this long.
+const QUIET_START: Duration = Duration::from_secs(30);
+/// Our own rate budget makes passes wait now and then; that is not worth a write.
+const QUIET_THROTTLES: u32 = 3;
+
+/// Makes one pass over one object. Never fails: what goes wrong becomes a status and a time for the next attempt.
+pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Result<Action, Infallible> {
+    let DeserializeGuard(decoded) = &object.0;
+    let object = match decoded {
+        Ok(object) => object.clone(),
+        Err(invalid) => {
+            refuse::<K>(&invalid.metadata, &invalid.error, &cx).await;
+            return Ok(Action::requeue(delay::after(&Class::Misconfigured, 1, 0.0)));
+        }
+    };
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    let now = cx.clock.monotonic();
+    let attempt = match cx.gates.admit(&uid, appearance(&object), now) {
+        Admission::Wait(left) => return Ok(Action::requeue(left)),
+        Admission::Go { attempt } => attempt,
+        Admission::First => {
+            if let Some(interval) = object.at_rest() {
+                let wait = schedule::until_slot(&uid, interval, QUIET_START, cx.clock.now());
+                cx.gates.set(&uid, appearance(&object), now + wait, 0);
+                return Ok(Action::requeue(wait));
+            }
+            0
+        }
+    };
+    let mut pass =
+        Pass { draft: object.status().cloned().unwrap_or_default(), object, cx: &cx, facts: SideFacts::default() };
+    let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
+        Ok(ended) => ended,
+        Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
+    };
+    Ok(pass.finish(ended, attempt, &uid).await)
+}
+
+/// How the turns of a pass ended.
+enum Ended {
+    Rest { finding: Finding, settled: bool, recheck: Duration },
+    Released,
+    Failed(Error),
+}
+
+struct Pass<'a, K: Managed> {
+    object: K,
+    draft: K::Status,
+    cx: &'a Context,
+    facts: SideFacts,
+}
+
+impl<K: Managed> Pass<'_, K> {
+    async fn run(&mut self) -> Ended {
+        if self.object.suspended() {
+            let finding = Finding::passing(Phase::Pending, Reason::Suspended, "spec.suspend is set: nothing is done");
+            return Ended::Rest { finding, settled: false, recheck: crate::plan::HOURLY };
+        }
+        match self.turns().await {
+            Ok(ended) => ended,
+            Err(error) => Ended::Failed(error),
+        }
+    }
+
+    async fn turns(&mut self) -> Result<Ended, Error> {
+        let mut known: Option<K::Seen> = None;
+        let mut last = String::new();
+        for _ in 0..TURNS {
+            let from_answer = known.is_some();
+            let seen = match known.take() {
+                Some(seen) => seen,
+                None => self.object.observe(&self.draft, self.cx).await?,
+            };
+            self.facts = K::side_facts(&seen);
+            self.draft = self.object.reflect(&seen, self.draft.clone());
+            let step = match self.object.next(&seen, self.cx.clock.now()) {
+                Next::Do(step) => step,
+                Next::Wait { finding, recheck } => return Ok(Ended::Rest { finding, settled: false, recheck }),
+                Next::Settled { finding, recheck } => {
+                    let recheck = if from_answer { recheck.min(VERIFY_AFTER) } else { recheck };
+                    return Ok(Ended::Rest { finding, settled: true, recheck });
+                }
+                Next::Release => return self.release().await,
+            };
+            last = format!("{step:?}");
+            known = self.take(&step, seen).await?;
+        }
+        Err(Error::Stuck(TURNS, last))
+    }
+
+    /// Makes one step and keeps what it left behind.
+    async fn take(&mut self, step: &K::Step, seen: K::Seen) -> Result<Option<K::Seen>, Error> {
+        let meta = self.object.meta();
+        tracing::debug!(kind = %K::kind(&()), namespace = meta.namespace, name = meta.name, uid = meta.uid, ?step, "step");
+        let Acted { object, draft, seen, persist } = self.object.act(step, seen, self.draft.clone(), self.cx).await?;
+        self.draft = draft;
+        if let Some(object) = object {
+            self.object = object;
+        }
+        if let Some(note) = self.object.note(step) {
+            let meta = self.object.meta();
+            tracing::info!(kind = %K::kind(&()), namespace = meta.namespace, name = meta.name, uid = meta.uid,
+                generation = meta.generation, step = note.action, outcome = "done", "{}", note.message);
+            self.cx.events.publish::<K>(meta, note);
+        }
+        if persist && !self.rests_on(seen.as_ref()) {
+            self.persist(step).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Whether the status of the whole pass follows at once, so that one write says everything.
+    fn rests_on(&self, seen: Option<&K::Seen>) -> bool {
+        seen.is_some_and(|seen| matches!(self.object.next(seen, self.cx.clock.now()), Next::Settled { .. }))
+    }
+
+    async fn persist(&mut self, step: &K::Step) -> Result<(), Error> {
+        let verdict = self.verdict(K::progress(step), false);
+        let status = self.object.describe(self.draft.clone(), &verdict, self.cx.clock.now());
+        let api = api_of(&self.object, &self.cx.client);
+        self.object = write::status_whatever(&api, self.object.meta(), &status).await?;
+        self.draft = status;
+        self.cx.ledger.safe(self.object.meta().uid.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    async fn release(&mut self) -> Result<Ended, Error> {
+        if let Some(finalizer) = K::FINALIZER {
+            write::release(&api_of(&self.object, &self.cx.client), self.object.meta(), finalizer).await?;
+        }
+        Ok(Ended::Released)
+    }
+
+    /// Publishes what was found and says when to look again.
+    async fn finish(mut self, ended: Ended, attempt: u32, uid: &str) -> Action {
+        let cx = self.cx;
+        let (finding, settled, recheck, failed) = match ended {
+            Ended::Released => {
+                cx.gates.forget(uid);
+                cx.ledger.unclaim(uid);
+                return Action::await_change();
+            }
+            Ended::Rest { finding, settled, recheck } => {
+                let recheck = if settled && recheck > VERIFY_AFTER {
+                    schedule::until_slot(uid, recheck, QUIET_START.min(recheck / 2), cx.clock.now())
+                } else {
+                    recheck
+                };
+                (Some(finding), settled, recheck, 0)
+            }
+            Ended::Failed(error) => {
+                self.log(&error, attempt);
+                let recheck = delay::after(&error.class(), attempt + 1, jitter(uid, attempt));
+                let quiet = matches!(error.class(), Class::Throttled(_)) && attempt < QUIET_THROTTLES;
+                (error.finding().filter(|_| !quiet), false, recheck, attempt + 1)
+            }
+        };
+        let recheck = match finding {
+            Some(finding) => match self.publish(finding, settled).await {
+                Ok(()) => recheck,
+                Err(error) => {
+                    self.log(&error, attempt);
+                    delay::after(&error.class(), attempt + 1, jitter(uid, attempt)).min(recheck)
+                }
+            },
+            None => recheck,
+        };
+        cx.gates.set(uid, appearance(&self.object), cx.clock.monotonic() + recheck, failed);
+        Action::requeue(recheck)
+    }
+
+    fn verdict(&self, finding: Finding, settled: bool) -> Verdict {
+        let credentials = match finding.reason {
+            Reason::CredentialsInvalid
+            | Reason::CredentialsMissing
+            | Reason::CredentialsNotAllowed
+            | Reason::BotDisabled => Some(finding.clone()),
+            _ => self.facts.credentials.clone(),
+        };
+        Verdict {
+            deleting: self.object.meta().deletion_timestamp.is_some(),
+            purge_at: self.facts.purge_at.or_else(|| K::known_purge(&self.draft)),
+            looked: self.facts.looked,
+            credentials,
+            finding,
+            settled,
+        }
+    }
+
+    /// Writes the status when it differs, and an event when the object's standing changed.
+    async fn publish(&mut self, finding: Finding, settled: bool) -> Result<(), Error> {
+        let verdict = self.verdict(finding, settled);
+        let status = self.object.describe(self.draft.clone(), &verdict, self.cx.clock.now());
+        if self.object.status() == Some(&status) {
+            return Ok(());
+        }
+        let api = api_of(&self.object, &self.cx.client);
+        let written = if self.cx.ledger.created_for(self.object.meta().uid.as_deref().unwrap_or_default()).is_some() {
+            write::status_whatever(&api, self.object.meta(), &status).await
+        } else {
+            write::status(&api, self.object.meta(), &status).await
+        };
+        match written {
+            Ok(object) => {
+                self.cx.ledger.safe(object.meta().uid.as_deref().unwrap_or_default());
+                self.object = object;
+            }
+            Err(error) if error.is_not_found() => return Ok(()), // gone meanwhile
+            Err(error) => return Err(error),
+        }
+        if verdict.finding.needs_human {
+            let Finding { reason, message, .. } = verdict.finding;
+            let note = Note { warning: true, reason: reason.to_string(), action: "Hold", message };
+            self.cx.events.publish::<K>(self.object.meta(), note);
+        }
+        Ok(())
+    }
+
+    fn log(&self, error: &Error, attempt: u32) {
+        let meta = self.object.meta();
+        let (kind, outcome, error_text) = (K::kind(&()), error.label(), error.chain());
+        if matches!(error, Error::Raced) {
+            tracing::debug!(%kind, namespace = meta.namespace, name = meta.name, outcome, "looking again");
+        } else {
+            tracing::warn!(%kind, namespace = meta.namespace, name = meta.name, uid = meta.uid, attempt, outcome,
+                error = error_text, "the pass failed and will be repeated");
+        }
+    }
+}
+
+/// What of an object makes a pass worthwhile when it changes.
+fn appearance<K: Managed>(object: &K) -> u64 {
+    let meta = object.meta();
+    let ours = |key: &str| key.starts_with(crate::crd::GROUP);
+    let annotations: Vec<_> = meta.annotations.iter().flatten().filter(|(key, _)| ours(key)).collect();
+    let held = meta.finalizers.iter().flatten().any(|f| ours(f));
+    let status = serde_json::to_string(&object.status()).unwrap_or_default();
+    looks(
+        meta.generation.unwrap_or_default(),
+        meta.deletion_timestamp.is_some(),
+        &format!("{annotations:?}/{held}/{status}"),
+    )
+}
+
+/// Spreads objects that failed together, the same way each time.
+fn jitter(uid: &str, attempt: u32) -> f64 {
+    let hash = schedule::fnv1a(&format!("{uid}/{attempt}"));
+    f64::from(u32::try_from(hash & 0xffff).unwrap_or_default()) / f64::from(0xffff_u32)
+}
+
+/// Says on a malformed object that it is malformed. Its spec cannot be read, so nothing else can be done.
+async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) {
+    let api: Api<K> = Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
+    let name = meta.name.as_deref().unwrap_or_default();
+    let message = format!("this object cannot be understood: {problem}");
+    let finding = Finding::human(Reason::SpecInvalid, message);
+    let verdict =
+        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, deleting: false };
+    let now: Timestamp = cx.clock.now();
+    let uid = meta.uid.clone().unwrap_or_default();
+    let look = looks(meta.generation.unwrap_or_default(), meta.deletion_timestamp.is_some(), problem);
+    if let Admission::Wait(_) = cx.gates.admit(&uid, look, cx.clock.monotonic()) {
+        return;
+    }
+    let list = conditions(&[], &verdict, meta.generation.unwrap_or_default(), now);
+    let patch = Patch::Merge(json!({ "metadata": { "uid": meta.uid }, "status": { "conditions": list } }));
+    // The answer is read as bare metadata, since the object itself cannot be read.
+    let bare: Api<kube::core::PartialObjectMeta<K>> =
+        Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
+    drop(api);
+    match within("write the status", bare.patch_status(name, &PatchParams::default(), &patch)).await {
+        Ok(_) => cx.gates.set(&uid, look, cx.clock.monotonic() + crate::plan::HOURLY, 0),
+        Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
+    }
+}

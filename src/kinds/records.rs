@@ -1,0 +1,141 @@
+//! Off-boarding records as the tenant's controller reads and writes them. Read live, never from the cache: a decision
+//! about a deactivation must not rest on yesterday's record.
+
+use crate::crd::{
+    ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
+    QlikOffboardingStatus, QlikTenant, Trigger,
+};
+use crate::engine::{Context, Error, within, write};
+use crate::plan::tenant::{Bound, RecordSeen};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, PostParams};
+use std::collections::BTreeMap;
+
+/// Every record of a namespace, as a decision needs it. Records that cannot be read are an error: what they say is not known.
+pub(super) async fn list(client: &kube::Client, namespace: &str) -> Result<Vec<RecordSeen>, Error> {
+    let api: Api<QlikOffboarding> = Api::namespaced(client.clone(), namespace);
+    let found = within("list off-boarding records", api.list(&ListParams::default())).await?;
+    found.items.iter().map(read).collect()
+}
+
+fn read(record: &QlikOffboarding) -> Result<RecordSeen, Error> {
+    let status = record.status.clone().unwrap_or_default();
+    let time = |at: &Option<Time>| at.as_ref().map(|t| t.0);
+    Ok(RecordSeen {
+        name: record.name_any(),
+        tenant_id: record.spec.tenant_id.parse().map_err(|e| Error::Misconfigured {
+            reason: crate::crd::Reason::SpecInvalid,
+            message: format!("QlikOffboarding {}: tenantId {e}", record.name_any()),
+        })?,
+        hostnames: record.spec.hostnames.clone(),
+        tenant_name: record.spec.tenant.name.clone(),
+        uid: record.spec.tenant.uid.clone(),
+        trigger: record.spec.trigger,
+        phase: status.phase,
+        requested_at: record.spec.requested_at.0,
+        purge_after_days: record.spec.purge_after_days,
+        deactivated_at: time(&status.deactivated_at),
+        purge_at: time(&status.purge_at),
+        evidence: status.evidence,
+        erased: status.erased,
+    })
+}
+
+/// The name of a record: the object's, and the nonce of the announcement that it belongs to.
+pub(super) fn name_for(tenant: &str, nonce: &str) -> String {
+    let tenant: String = tenant.chars().take(200).collect();
+    format!("{tenant}-{}", nonce.chars().take(8).collect::<String>())
+}
+
+/// What a new record says.
+pub(super) struct Opening<'a> {
+    pub(super) name: &'a str,
+    pub(super) tenant: &'a QlikTenant,
+    pub(super) bound: &'a Bound,
+    pub(super) trigger: Trigger,
+    pub(super) days: i32,
+    pub(super) credentials_source: String,
+}
+
+/// Writes the record before the call that it is about. One of the same name that says the same is this record.
+pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error> {
+    let namespace = opening.tenant.namespace().unwrap_or_default();
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), &namespace);
+    let generated = opening.bound.host.hostname();
+    let others = opening.bound.hostnames.iter().filter(|h| *h != generated);
+    let hostnames = std::iter::once(generated).chain(others).take(8).map(ToString::to_string).collect();
+    let spec = QlikOffboardingSpec {
+        tenant_id: opening.bound.id.to_string(),
+        hostnames,
+        region: opening.tenant.spec.region,
+        tenant: OffboardedTenant { name: opening.tenant.name_any(), uid: opening.tenant.uid().unwrap_or_default() },
+        trigger: opening.trigger,
+        purge_after_days: opening.days,
+        requested_at: Time(cx.clock.now()),
+        credentials_source: opening.credentials_source,
+    };
+    let mut record = QlikOffboarding::new(opening.name, spec);
+    record.metadata.namespace = Some(namespace);
+    record.metadata.labels = Some(BTreeMap::from([("app.kubernetes.io/managed-by".into(), "qlik-operator".into())]));
+    match within("write an off-boarding record", api.create(&PostParams::default(), &record)).await {
+        Ok(_) => Ok(()),
+        Err(Error::Raced) => {
+            let there = within("read an off-boarding record", api.get(opening.name)).await?;
+            if there.spec.tenant_id == record.spec.tenant_id { Ok(()) } else { Err(Error::Raced) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes a record's status. Tries again when somebody else wrote it meanwhile; `change` sees what stands there.
+pub(super) async fn update(
+    cx: &Context,
+    namespace: &str,
+    name: &str,
+    change: impl Fn(&mut QlikOffboardingStatus) + Send + Sync,
+) -> Result<(), Error> {
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
+    for _ in 0..UPDATE_ATTEMPTS {
+        let record = within("read an off-boarding record", api.get(name)).await?;
+        let mut status = record.status.clone().unwrap_or_default();
+        change(&mut status);
+        if record.status.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        match write::status::<QlikOffboarding, _>(&api, &record.metadata, &status).await {
+            Ok(_) => return Ok(()),
+            Err(Error::Raced) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Raced)
+}
+
+const UPDATE_ATTEMPTS: usize = 5;
+
+/// Notes the dates of a deactivation.
+pub(super) fn schedule(
+    status: &mut QlikOffboardingStatus,
+    deactivated_at: Option<Timestamp>,
+    purge_at: Option<Timestamp>,
+    evidence: Option<Evidence>,
+) {
+    if status.phase == OffboardingPhase::Purged {
+        return; // the end is the end
+    }
+    status.phase = OffboardingPhase::Scheduled;
+    status.deactivated_at = deactivated_at.map(Time);
+    status.purge_at = purge_at.map(Time);
+    status.evidence = evidence;
+}
+
+/// Notes which Secrets will go, keeping what stands there.
+pub(super) fn plan_erasure(status: &mut QlikOffboardingStatus, planned: &[ErasedSecret]) {
+    for entry in planned {
+        if !status.erased.iter().any(|e| e.name == entry.name && e.uid == entry.uid) {
+            status.erased.push(entry.clone());
+        }
+    }
+}

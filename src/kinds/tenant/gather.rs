@@ -1,0 +1,215 @@
+//! What a decision needs from Kubernetes: Secrets, other objects, whether everything is being swept away.
+
+use super::Sight;
+use crate::crd::{EraseSecrets, OffboardingPhase, QlikTenant, Reason};
+use crate::engine::{Context, Error, within};
+use crate::plan::intent::{IntentSeen, IntentStep};
+use crate::plan::tenant::{Desired, KEPT, Lookup, RecordSeen, TERMINATING, TargetSeen};
+use crate::qlik::{Credential, Hostname, Region, Secret, TenantId};
+use crate::secrets;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, ListParams};
+use kube::{CustomResourceExt, ResourceExt};
+use std::collections::BTreeMap;
+
+/// The credentials of a tenant, and where they come from.
+pub(super) async fn credentials(
+    tenant: &QlikTenant,
+    region: Region,
+    cx: &Context,
+) -> Result<(Credential, String), Error> {
+    let namespace = tenant.namespace().unwrap_or_default();
+    if let Some(reference) = &tenant.spec.credentials_ref {
+        let credential = secrets::credential(&cx.client, &namespace, &reference.name).await?;
+        return Ok((credential, format!("Secret/{}", reference.name)));
+    }
+    let credential = cx.settings.default_credential(region, &namespace).map_err(|error| {
+        let reason = match &error {
+            crate::config::NoDefault::NotAllowed(_) => Reason::CredentialsNotAllowed,
+            crate::config::NoDefault::None(_) | crate::config::NoDefault::Unreadable { .. } => {
+                Reason::CredentialsMissing
+            }
+        };
+        Error::Misconfigured { reason, message: error.to_string() }
+    })?;
+    Ok((credential, format!("Default/{region}")))
+}
+
+/// The license key for a new tenant.
+pub(super) async fn license(
+    tenant: &QlikTenant,
+    want: &Desired,
+    credential: &Credential,
+    cx: &Context,
+) -> Result<Secret, Error> {
+    let missing = |message: &str| Error::Misconfigured { reason: Reason::LicenseMissing, message: message.to_owned() };
+    let license = tenant.spec.license.as_ref().ok_or_else(|| missing("spec.license is missing"))?;
+    if let Some(reference) = &license.key_ref {
+        let namespace = tenant.namespace().unwrap_or_default();
+        return secrets::license_key(&cx.client, &namespace, &reference.name, &reference.key).await;
+    }
+    let source = license.from_tenant.as_ref().ok_or_else(|| missing("spec.license names no source"))?;
+    let bad = |problem: String| Error::Misconfigured {
+        reason: Reason::ForeignHost,
+        message: format!("spec.license.fromTenant {problem}"),
+    };
+    let hostname: Hostname = source.parse().map_err(|e| bad(format!("{e}")))?;
+    let host = cx.cloud.hosts().tenant(&hostname, want.region).map_err(|e| bad(e.to_string()))?;
+    Ok(cx.cloud.tenant(&host, credential).license_key().await?)
+}
+
+/// Whether the namespace, or the kind itself, is being deleted. Then nothing is deactivated.
+pub(super) async fn swept(tenant: &QlikTenant, cx: &Context) -> Result<bool, Error> {
+    let namespace = tenant.namespace().unwrap_or_default();
+    let namespaces: Api<Namespace> = Api::all(cx.client.clone());
+    let found = within("read the namespace", namespaces.get_opt(&namespace)).await?;
+    if found.is_none_or(|ns| ns.metadata.deletion_timestamp.is_some()) {
+        return Ok(true);
+    }
+    let definitions: Api<CustomResourceDefinition> = Api::all(cx.client.clone());
+    let found =
+        within("read the CustomResourceDefinition", definitions.get_metadata_opt(QlikTenant::crd_name())).await?;
+    Ok(found.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
+}
+
+/// Another object that holds this tenant, and has for longer. Objects in other namespaces count too.
+pub(super) fn other_owner(tenant: &QlikTenant, id: &TenantId, cx: &Context) -> Option<String> {
+    let mine = tenant.status.as_ref().filter(|s| s.tenant_id.as_deref() == Some(id.as_str()));
+    let since = |object: &QlikTenant| object.status.as_ref().and_then(|s| s.bound_at.as_ref()).map(|t| t.0);
+    let my_claim = (mine.and_then(|_| since(tenant)).unwrap_or(Timestamp::MAX), tenant.uid());
+    cx.all_tenants()
+        .filter(|other| other.uid() != tenant.uid())
+        .filter(|other| other.status.as_ref().and_then(|s| s.tenant_id.as_deref()) == Some(id.as_str()))
+        .find(|other| (since(other).unwrap_or(Timestamp::MIN), other.uid()) < my_claim)
+        .map(|other| format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
+}
+
+/// Asks the organization API what became of a creation whose answer was lost.
+pub(super) async fn lookup(
+    tenant: &QlikTenant,
+    intent: &IntentSeen,
+    region: Region,
+    cx: &Context,
+) -> Result<Lookup, Error> {
+    let Some(intent) = intent.of(IntentStep::Create) else {
+        return Ok(Lookup::NotAsked);
+    };
+    let Some(credential) = cx.settings.organization_credential() else {
+        return Ok(Lookup::Impossible);
+    };
+    let window = (intent.at - BEFORE, intent.at + AFTER);
+    let organization = cx.cloud.organization(&credential);
+    let created = organization.created_since(cx.settings.subscription.as_deref(), window.0, region).await?;
+    let owned: Vec<_> = cx.all_tenants().filter_map(|t| t.status.and_then(|s| s.tenant_id)).collect();
+    let tenants = created
+        .into_iter()
+        .filter(|t| t.created_at.is_none_or(|at| at <= window.1) && !owned.iter().any(|id| id == t.id.as_str()))
+        .filter_map(|t| Some((t.id, t.hostnames.first()?.clone())))
+        .collect();
+    let rivals = cx.all_tenants().filter(|other| other.uid() != tenant.uid() && lost_then(other, window)).count();
+    Ok(Lookup::Found { tenants, rivals })
+}
+
+/// Created tenants may carry a date a little before the announcement, by the difference of two clocks.
+const BEFORE: SignedDuration = SignedDuration::from_secs(60);
+/// The holder acts within a minute and waits half a minute for the answer.
+const AFTER: SignedDuration = SignedDuration::from_secs(180);
+
+/// Whether another object announced a creation at about the same time and has no tenant yet.
+fn lost_then(other: &QlikTenant, window: (Timestamp, Timestamp)) -> bool {
+    let bound = other.status.as_ref().is_some_and(|s| s.tenant_id.is_some());
+    let annotation = other.annotations().get(crate::crd::INTENT).map(String::as_str);
+    let intent = IntentSeen::read(annotation, |_| crate::plan::intent::Call::Unknown);
+    let near = |at: Timestamp| at >= window.0 - AFTER && at <= window.1;
+    !bound && intent.of(IntentStep::Create).is_some_and(|intent| near(intent.at))
+}
+
+/// The Secrets that have to go, as they stand; empty once the record says that all are gone.
+pub(super) async fn targets(
+    tenant: &QlikTenant,
+    erase: &EraseSecrets,
+    record: &RecordSeen,
+    cx: &Context,
+) -> Result<Vec<TargetSeen>, Error> {
+    let finished = |e: &crate::crd::ErasedSecret| e.erased_at.is_some() || e.rule.starts_with(KEPT);
+    if !record.erased.is_empty() && record.erased.iter().all(finished) {
+        return Ok(Vec::new());
+    }
+    let mut wanted: BTreeMap<String, &str> = BTreeMap::new();
+    if erase.referenced {
+        wanted.extend(references(tenant).map(|name| (name, "referenced")));
+    }
+    for name in &erase.names {
+        wanted.entry(name.clone()).or_insert("names");
+    }
+    // What an earlier pass put on record is carried through, even if the manifest was changed meanwhile.
+    for entry in record.erased.iter().filter(|e| e.erased_at.is_none()) {
+        wanted.entry(entry.name.clone()).or_insert("on record");
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let namespace = tenant.namespace().unwrap_or_default();
+    let used = used_by_others(tenant, &namespace, cx).await?;
+    let mut targets = Vec::new();
+    for (name, rule) in wanted {
+        let found = secrets::presence(&cx.client, &namespace, &name).await?;
+        let rule = match (used.get(&name), &found) {
+            (Some(user), _) => format!("{KEPT}: used by QlikTenant {user}"),
+            (None, Some(found)) if found.terminating => format!("{rule} {TERMINATING}"),
+            (None, _) => rule.to_owned(),
+        };
+        targets.push(TargetSeen { name, rule, uid: found.map(|f| f.uid) });
+    }
+    Ok(targets)
+}
+
+/// Secrets that a tenant's manifest refers to.
+fn references(tenant: &QlikTenant) -> impl Iterator<Item = String> {
+    let credentials = tenant.spec.credentials_ref.as_ref().map(|r| r.name.clone());
+    let license = tenant.spec.license.as_ref().and_then(|l| l.key_ref.as_ref()).map(|r| r.name.clone());
+    credentials.into_iter().chain(license)
+}
+
+/// Secrets that other tenants of the namespace still need, each with the name of one that does. Listed live: a tenant
+/// that was added a moment ago counts.
+async fn used_by_others(tenant: &QlikTenant, namespace: &str, cx: &Context) -> Result<BTreeMap<String, String>, Error> {
+    let api: Api<crate::engine::Lean<QlikTenant>> = Api::namespaced(cx.client.clone(), namespace);
+    let all = within("list the tenants of the namespace", api.list(&ListParams::default())).await?;
+    let mut used = BTreeMap::new();
+    for lean in all.items {
+        let other = lean.0.0.map_err(|e| Error::Misconfigured {
+            reason: Reason::ErasePending,
+            message: format!(
+                "QlikTenant {} cannot be understood, so which Secrets it needs is not known: mend or remove it",
+                e.metadata.name.unwrap_or_default()
+            ),
+        })?;
+        if other.uid() == tenant.uid() || is_over(&other) {
+            continue;
+        }
+        used.extend(references(&other).map(|name| (name, other.name_any())));
+    }
+    Ok(used)
+}
+
+/// A tenant whose off-boarding is through needs no Secret any more.
+fn is_over(tenant: &QlikTenant) -> bool {
+    tenant.status.as_ref().is_some_and(|s| s.phase == crate::crd::Phase::Purged)
+}
+
+/// Whether the record leaves nothing to ask the tenant's host about.
+pub(super) fn is_decided(record: &RecordSeen, deleting: bool) -> bool {
+    match record.phase {
+        OffboardingPhase::Purged => true,
+        OffboardingPhase::Scheduled => deleting,
+        OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => false,
+    }
+}
+
+/// A sight of an object that only has to be let go.
+pub(super) fn nothing_to_decide(seen: crate::plan::tenant::Seen) -> Sight {
+    Sight { want: None, seen, credentials: None, license: None }
+}

@@ -1,0 +1,120 @@
+//! `QlikTenant`: how the facts of a decision are gathered, and how its steps are made.
+
+mod act;
+mod gather;
+mod observe;
+mod report;
+
+use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason};
+use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
+use crate::plan::status::Verdict;
+use crate::plan::tenant::{Desired, Seen, Step};
+use crate::plan::{Finding, HOURLY, Next, duration};
+use crate::qlik::{Credential, Secret};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use std::time::Duration;
+
+/// Everything that one turn found out about a tenant.
+#[derive(Debug)]
+pub struct Sight {
+    /// What the manifest asks for; `None` when the object only has to be let go.
+    want: Option<Desired>,
+    /// What was observed.
+    seen: Seen,
+    /// The credentials that were used, and where they come from.
+    credentials: Option<(Credential, String)>,
+    /// The license key, gathered when a tenant is to be created.
+    license: Option<Secret>,
+}
+
+impl Managed for QlikTenant {
+    const FINALIZER: Option<&'static str> = Some(FINALIZER);
+    type Status = QlikTenantStatus;
+    type Seen = Box<Sight>;
+    type Step = Step;
+
+    fn status(&self) -> Option<&QlikTenantStatus> {
+        self.status.as_ref()
+    }
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    fn at_rest(&self) -> Option<Duration> {
+        let status = self.status.as_ref()?;
+        let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        let current = status.observed_generation == self.metadata.generation;
+        let asked = self.annotations().get(REQUESTED_AT) != status.last_handled_reconcile_at.as_ref();
+        let restart = self.annotations().get(RESTART_PURGE_WINDOW).and_then(|at| at.parse::<Timestamp>().ok());
+        let restart =
+            restart.is_some() && restart == status.purge.as_ref().and_then(|p| p.purge_at.as_ref()).map(|t| t.0);
+        let held = self.finalizers().iter().any(|f| f == FINALIZER);
+        if !ready || !current || asked || restart || !held || self.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        match status.phase {
+            Phase::Ready => duration::parse(&self.spec.interval),
+            Phase::Deactivated => Some(HOURLY),
+            Phase::Purged => Some(HOURLY * 24),
+            Phase::Pending
+            | Phase::Creating
+            | Phase::Configuring
+            | Phase::Deactivating
+            | Phase::Reactivating
+            | Phase::Retained
+            | Phase::Stalled => None,
+        }
+    }
+
+    async fn observe(&self, draft: &QlikTenantStatus, cx: &Context) -> Result<Box<Sight>, Error> {
+        observe::observe(self, draft, cx).await.map(Box::new)
+    }
+
+    fn next(&self, seen: &Box<Sight>, now: Timestamp) -> Next<Step> {
+        match &seen.want {
+            Some(want) => crate::plan::tenant::next(want, &seen.seen, now),
+            None => Next::Release,
+        }
+    }
+
+    async fn act(
+        &self,
+        step: &Step,
+        seen: Box<Sight>,
+        draft: QlikTenantStatus,
+        cx: &Context,
+    ) -> Result<Acted<Self>, Error> {
+        act::act(self, step, seen, draft, cx).await
+    }
+
+    fn reflect(&self, seen: &Box<Sight>, draft: QlikTenantStatus) -> QlikTenantStatus {
+        report::reflect(seen, draft)
+    }
+
+    fn describe(&self, draft: QlikTenantStatus, verdict: &Verdict, now: Timestamp) -> QlikTenantStatus {
+        report::describe(self, draft, verdict, now)
+    }
+
+    fn progress(step: &Step) -> Finding {
+        report::progress(step)
+    }
+
+    fn side_facts(seen: &Box<Sight>) -> SideFacts {
+        report::side_facts(seen)
+    }
+
+    fn known_purge(status: &QlikTenantStatus) -> Option<Timestamp> {
+        status.purge.as_ref().and_then(|purge| purge.purge_at.as_ref()).map(|at| at.0)
+    }
+
+    fn note(&self, step: &Step) -> Option<Note> {
+        report::note(self, step)
+    }
+}
+
+/// A spec that cannot be used although the API server took it: an older schema, or a setting of this operator.
+fn invalid(problem: &crate::plan::tenant::Invalid) -> Error {
+    Error::Misconfigured { reason: Reason::SpecInvalid, message: problem.to_string() }
+}

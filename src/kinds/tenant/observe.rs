@@ -1,0 +1,301 @@
+//! One look at everything that the decision about a tenant needs.
+
+use super::gather;
+use super::{Sight, invalid};
+use crate::crd::{
+    FINALIZER, INTENT, Lifecycle, OnDelete, Origin, QlikTenant, QlikTenantStatus, REACTIVATE, RESTART_PURGE_WINDOW,
+    Reason, START_ANEW,
+};
+use crate::engine::{Context, Error, root};
+use crate::kinds::records;
+use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
+use crate::plan::tenant::{
+    Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_due, previous_record,
+};
+use crate::qlik::{self, Credential, OrgStatus, TenantHost, TenantId, TenantStatus};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> Result<Sight, Error> {
+    let mut seen = from_object(tenant, draft, cx)?;
+    let deleting = seen.deletion != Deletion::None;
+    let on_delete = tenant.spec.offboarding.as_ref().map_or(OnDelete::Retain, |o| o.on_delete);
+    if deleting && (on_delete == OnDelete::Retain || !seen.held) {
+        return Ok(gather::nothing_to_decide(seen));
+    }
+    if deleting && gather::swept(tenant, cx).await? {
+        seen.deletion = Deletion::Sweeping;
+        return Ok(gather::nothing_to_decide(seen));
+    }
+    let want = Desired::read(&tenant.spec, cx.cloud.hosts()).map_err(|e| invalid(&e))?;
+    let target = target(&seen, &want);
+    seen.other_owner = target.as_ref().and_then(|(id, _)| gather::other_owner(tenant, id, cx));
+    if seen.other_owner.is_some() {
+        return Ok(Sight { want: Some(want), seen, credentials: None, license: None });
+    }
+    let mut look = Look { tenant, want: &want, cx, deleting, draft };
+    let records = look.records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
+    let mut credentials = None;
+    let mut license = None;
+    let decided = seen.record.as_ref().is_some_and(|record| gather::is_decided(record, deleting));
+    if !decided {
+        let found = gather::credentials(tenant, want.region, cx).await?;
+        match &target {
+            Some((id, host)) => look.at_tenant(&mut seen, &found.0, id, host).await?,
+            None => license = look.before_creation(&mut seen, &found.0).await?,
+        }
+        credentials = Some(found);
+    }
+    if records.is_none() && look.needs_records(&seen) {
+        look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
+    }
+    look.after(&mut seen).await?;
+    Ok(Sight { want: Some(want), seen, credentials, license })
+}
+
+/// What the object itself tells.
+fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> Result<Seen, Error> {
+    let annotation = |key: &str| tenant.annotations().get(key).cloned();
+    let uid = tenant.uid().unwrap_or_default();
+    Ok(Seen {
+        deletion: if tenant.metadata.deletion_timestamp.is_some() { Deletion::Requested } else { Deletion::None },
+        held: tenant.finalizers().iter().any(|f| f == FINALIZER),
+        bound: bound(tenant, draft, &uid, cx)?,
+        intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
+        other_owner: None,
+        tenant: View::NotAsked,
+        record: None,
+        previous: None,
+        lookup: Lookup::NotAsked,
+        doubt: None,
+        asks: Asks {
+            reactivate: annotation(REACTIVATE),
+            start_anew: annotation(START_ANEW),
+            restart_window: annotation(RESTART_PURGE_WINDOW),
+        },
+        targets: Vec::new(),
+        organization_purge_at: None,
+        answered: None,
+        reactivation_sent: false,
+        uid,
+    })
+}
+
+/// The tenant that the object holds: by its status, or by what this process remembers of a write that failed.
+fn bound(tenant: &QlikTenant, draft: &QlikTenantStatus, uid: &str, cx: &Context) -> Result<Option<Bound>, Error> {
+    let region = qlik::Region::from(tenant.spec.region);
+    let broken = |problem: String| Error::Misconfigured {
+        reason: Reason::SpecInvalid,
+        message: format!("the status was changed by hand and cannot be used: {problem}; remove status.tenantId"),
+    };
+    let (id, hostnames) = match (&draft.tenant_id, cx.ledger.created_for(uid)) {
+        (Some(id), _) => {
+            let id: TenantId = id.parse().map_err(|e| broken(format!("{e}")))?;
+            let hostnames = draft.hostnames.iter().map(|h| h.parse()).collect::<Result<Vec<_>, _>>();
+            (id, hostnames.map_err(|e| broken(format!("{e}")))?)
+        }
+        (None, Some(remembered)) => remembered,
+        (None, None) => return Ok(None),
+    };
+    let first = hostnames.first().ok_or_else(|| broken("no hostname".to_owned()))?;
+    let host = cx.cloud.hosts().tenant(first, region).map_err(|e| broken(e.to_string()))?;
+    Ok(Some(Bound { id, host, hostnames, origin: draft.origin.unwrap_or(Origin::Created) }))
+}
+
+/// The tenant to look at, and where.
+fn target(seen: &Seen, want: &Desired) -> Option<(TenantId, TenantHost)> {
+    match &seen.bound {
+        Some(bound) => Some((bound.id.clone(), bound.host.clone())),
+        None => want.adopt.clone(),
+    }
+}
+
+struct Look<'a> {
+    tenant: &'a QlikTenant,
+    want: &'a Desired,
+    cx: &'a Context,
+    deleting: bool,
+    draft: &'a QlikTenantStatus,
+}
+
+impl Look<'_> {
+    /// Records are read where an off-boarding is asked for or under way, and before a tenant is created; not for a
+    /// tenant that is simply in use, so that its drift reads cost nothing here.
+    async fn records(&mut self, seen: &mut Seen, target: Option<&TenantId>) -> Result<Option<()>, Error> {
+        let quiet = seen.bound.is_some()
+            && !self.deleting
+            && self.want.lifecycle == Lifecycle::Active
+            && self.draft.offboarding.is_none()
+            && self.draft.observed_generation.is_some();
+        if quiet {
+            return Ok(None);
+        }
+        self.load_records(seen, target).await.map(Some)
+    }
+
+    fn needs_records(&self, seen: &Seen) -> bool {
+        matches!(seen.tenant, View::Disabled | View::Gone)
+    }
+
+    async fn load_records(&self, seen: &mut Seen, target: Option<&TenantId>) -> Result<(), Error> {
+        let namespace = self.tenant.namespace().unwrap_or_default();
+        let records = records::list(&self.cx.client, &namespace).await?;
+        let written = self.draft.observed_generation.is_some();
+        let named = self.draft.offboarding.as_deref();
+        seen.record = match target {
+            Some(id) => current_record(&records, id, named, written).cloned(),
+            // Without a tenant, a record of this very object is what is left of a lost status.
+            None => records.iter().filter(|r| r.uid == seen.uid).max_by_key(|r| r.requested_at).cloned(),
+        };
+        seen.previous = previous_record(&records, &self.tenant.name_any(), &seen.uid)
+            .filter(|previous| gather::other_owner(self.tenant, &previous.tenant_id, self.cx).is_none())
+            .cloned();
+        self.close_intent(seen, &records);
+        seen.answered = seen.record.as_ref().and_then(|record| self.cx.ledger.answer_for(&record.name));
+        Ok(())
+    }
+
+    /// An announcement whose record tells what came of it does not stand in the way of a new one.
+    fn close_intent(&self, seen: &mut Seen, records: &[RecordSeen]) {
+        if let IntentSeen::Found { intent, call } = &mut seen.intent
+            && intent.step == IntentStep::Deactivate
+            && let Some(name) = &intent.record
+            && records.iter().any(|record| record.name == *name && record.is_resolved())
+        {
+            *call = Call::Closed;
+        }
+    }
+
+    /// Looks at the tenant itself.
+    async fn at_tenant(
+        &self,
+        seen: &mut Seen,
+        credential: &Credential,
+        id: &TenantId,
+        host: &TenantHost,
+    ) -> Result<(), Error> {
+        seen.reactivation_sent = self.cx.ledger.reactivated_lately(id, self.cx.clock.monotonic());
+        seen.tenant = match self.cx.cloud.tenant(host, credential).get(id).await {
+            Ok(tenant) => match tenant.status {
+                TenantStatus::Disabled => View::Disabled,
+                TenantStatus::Deleted => View::Gone,
+                TenantStatus::Active | TenantStatus::UserAccessDisabled | TenantStatus::Other(_) => {
+                    View::Active(Box::new(tenant))
+                }
+            },
+            Err(error) => match root(&error) {
+                qlik::Error::TenantDisabled(_) => View::Disabled,
+                _ if self.is_young() && may_be_too_new(&error) => return Err(not_ready_yet()),
+                // Qlik's own word for it; a bare 404 of a host that nobody serves any more is not.
+                qlik::Error::NotFound(reply)
+                    if is_qlik_404(&error) || reply.code.as_deref() == Some(NO_SUCH_TENANT) =>
+                {
+                    View::Gone
+                }
+                qlik::Error::Unreachable { .. } | qlik::Error::NotFound(_) => {
+                    self.gone_by_organization(id, error).await?
+                }
+                _ => return Err(error.into()),
+            },
+        };
+        if seen.tenant == View::Disabled {
+            seen.organization_purge_at = self.organization_purge_at(id).await?;
+        }
+        Ok(())
+    }
+
+    /// A host that cannot be reached may belong to a purged tenant: only the organization API can tell.
+    async fn gone_by_organization(&self, id: &TenantId, error: qlik::Error) -> Result<View, Error> {
+        let Some(credential) = self.cx.settings.organization_credential() else {
+            return Err(error.into());
+        };
+        match self.cx.cloud.organization(&credential).tenant(id).await {
+            Ok(Some(found)) if found.status == OrgStatus::Deleted => Ok(View::Gone),
+            Ok(Some(_) | None) | Err(_) => Err(error.into()),
+        }
+    }
+
+    async fn organization_purge_at(&self, id: &TenantId) -> Result<Option<Timestamp>, Error> {
+        let Some(credential) = self.cx.settings.organization_credential() else {
+            return Ok(None);
+        };
+        let found = self.cx.cloud.organization(&credential).tenant(id).await?;
+        Ok(found.and_then(|tenant| tenant.deletion_starts_at))
+    }
+
+    /// A tenant that was created minutes ago: its host may need time to answer.
+    fn is_young(&self) -> bool {
+        let since = self.draft.bound_at.as_ref().map(|at| self.cx.clock.now().duration_since(at.0));
+        self.draft.origin == Some(Origin::Created)
+            && since.and_then(|age| std::time::Duration::try_from(age).ok()).is_some_and(|age| age < TAKE_OVER)
+    }
+
+    /// Checks what a creation needs before anything is announced: credentials that work, and a license key.
+    async fn before_creation(&self, seen: &mut Seen, credential: &Credential) -> Result<Option<qlik::Secret>, Error> {
+        if self.deleting || self.want.lifecycle == Lifecycle::Deactivated {
+            return self.look_up(seen).await.map(|()| None);
+        }
+        self.cx.cloud.register(self.want.region, credential).authorize().await?;
+        self.look_up(seen).await?;
+        match seen.intent.permit(IntentStep::Create, self.cx.clock.now()) {
+            Permit::Act(_) | Permit::Announce => {
+                gather::license(self.tenant, self.want, credential, self.cx).await.map(Some)
+            }
+            Permit::TakeOver | Permit::Wait(_) | Permit::Unreadable => Ok(None),
+        }
+    }
+
+    async fn look_up(&self, seen: &mut Seen) -> Result<(), Error> {
+        if seen.intent.permit(IntentStep::Create, self.cx.clock.now()) == Permit::TakeOver {
+            seen.lookup = gather::lookup(self.tenant, &seen.intent, self.want.region, self.cx).await?;
+        }
+        Ok(())
+    }
+
+    /// What is asked last, since it depends on the rest: the Secrets to erase, and whether the clocks can be trusted.
+    async fn after(&self, seen: &mut Seen) -> Result<(), Error> {
+        if let Some(record) = seen.record.clone()
+            && seen.bound.is_some()
+            && erasure_due(self.want, seen.deletion, &record, seen.tenant == View::Gone)
+        {
+            seen.targets = gather::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
+            if !seen.targets.is_empty() && seen.tenant == View::NotAsked {
+                // Nothing was asked of Qlik in this turn, so its date is asked for by itself.
+                self.cx.cloud.ask_date(self.want.region).await?;
+            }
+        }
+        seen.doubt = match self.cx.clock.doubt() {
+            Some(doubt) => Some(doubt.to_string()),
+            None if !self.cx.clock.has_qlik_date() => Some("Qlik Cloud's own date is not known yet".to_owned()),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// `GET /tenants/{id}` answers this code for an id that is not there.
+const NO_SUCH_TENANT: &str = "TENANTS-8";
+
+/// The API itself said so, after it had accepted a token.
+fn is_qlik_404(error: &qlik::Error) -> bool {
+    matches!(error, qlik::Error::NotFound(_))
+}
+
+/// Answers that a host may give while a tenant is being set up. Undocumented, so all that are plausible count.
+fn may_be_too_new(error: &qlik::Error) -> bool {
+    matches!(
+        root(error),
+        qlik::Error::NotFound(_)
+            | qlik::Error::BadCredentials(_)
+            | qlik::Error::Unauthorized(_)
+            | qlik::Error::Unreachable { .. }
+            | qlik::Error::Refused(_)
+    )
+}
+
+fn not_ready_yet() -> Error {
+    Error::Missing {
+        reason: Reason::HostNotReady,
+        message: "the tenant was created and its host does not answer yet; this passes by itself".to_owned(),
+    }
+}

@@ -1,0 +1,189 @@
+//! What people are told about a tenant: status, progress, events. Pure.
+
+use super::Sight;
+use crate::crd::{
+    Deactivator, Lifecycle, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT, Reason, Trigger,
+};
+use crate::engine::{Note, SideFacts};
+use crate::plan::Finding;
+use crate::plan::intent::IntentStep;
+use crate::plan::status::{Verdict, conditions};
+use crate::plan::tenant::{KEPT, RecordSeen, Step, View};
+use crate::qlik::Patch;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+/// The draft with what was just seen.
+pub(super) fn reflect(sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantStatus {
+    let seen = &sight.seen;
+    if let Some((_, source)) = &sight.credentials {
+        draft.credentials_source = Some(source.clone());
+    }
+    if let (Some(_), View::Active(tenant)) = (&seen.bound, &seen.tenant)
+        && !tenant.hostnames.is_empty()
+    {
+        draft.hostnames = tenant.hostnames.iter().map(ToString::to_string).collect();
+        draft.hostname = tenant.hostnames.last().map(ToString::to_string);
+    }
+    let in_use = sight.want.as_ref().is_some_and(|want| want.lifecycle == Lifecycle::Active)
+        && matches!(seen.tenant, View::Active(_))
+        && seen
+            .record
+            .as_ref()
+            .is_none_or(|r| matches!(r.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled));
+    if in_use {
+        draft.offboarding = None;
+        draft.purge = None;
+    } else if let Some(record) = &seen.record {
+        draft.offboarding = Some(record.name.clone());
+        draft.purge = purge(record);
+    }
+    draft
+}
+
+fn purge(record: &RecordSeen) -> Option<Purge> {
+    match record.phase {
+        OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => None,
+        OffboardingPhase::Scheduled | OffboardingPhase::Purged => Some(Purge {
+            deactivated_at: record.deactivated_at.map(Time),
+            purge_at: record.purge_at.map(Time),
+            purge_after_days: (record.trigger != Trigger::OutOfBand).then_some(record.purge_after_days),
+            by: match record.trigger {
+                Trigger::Lifecycle | Trigger::Deletion => Deactivator::Operator,
+                Trigger::OutOfBand => Deactivator::Other,
+            },
+            evidence: record.evidence,
+        }),
+    }
+}
+
+/// The status after a pass.
+pub(super) fn describe(
+    tenant: &QlikTenant,
+    draft: QlikTenantStatus,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> QlikTenantStatus {
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let suspended = verdict.finding.reason == Reason::Suspended;
+    let old = tenant.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    QlikTenantStatus {
+        phase: if suspended { draft.phase } else { verdict.finding.phase },
+        observed_generation: Some(generation),
+        last_handled_reconcile_at: if suspended {
+            draft.last_handled_reconcile_at.clone()
+        } else {
+            tenant.annotations().get(REQUESTED_AT).cloned()
+        },
+        conditions: conditions(old, verdict, generation, now),
+        ..draft
+    }
+}
+
+pub(super) fn side_facts(sight: &Sight) -> SideFacts {
+    let seen = &sight.seen;
+    let looked = seen.tenant != View::NotAsked;
+    // A disabled tenant answers 401 before it looks at credentials, so it says nothing about them.
+    let accepted = sight.credentials.is_some() && seen.tenant != View::Disabled && (looked || sight.license.is_some());
+    let purge_at = seen
+        .record
+        .as_ref()
+        .filter(|record| record.phase == OffboardingPhase::Scheduled)
+        .and_then(|record| record.purge_at);
+    SideFacts {
+        credentials: accepted
+            .then(|| Finding::passing(Phase::Ready, Reason::Settled, "Qlik Cloud accepted the credentials")),
+        looked,
+        purge_at,
+    }
+}
+
+/// What people are told while a step is under way.
+pub(super) fn progress(step: &Step) -> Finding {
+    let (phase, reason, message) = match step {
+        Step::Hold | Step::Create | Step::Announce(_) => {
+            (Phase::Creating, Reason::Creating, "the tenant is being created")
+        }
+        Step::Bind { .. } | Step::Patch(_) => {
+            (Phase::Configuring, Reason::Configuring, "name, alias and settings are being written")
+        }
+        Step::Unbind => (Phase::Pending, Reason::Creating, "the former tenant was given up"),
+        Step::OpenRecord(_) | Step::Deactivate { .. } | Step::RestartWindow { .. } | Step::Schedule { .. } => {
+            (Phase::Deactivating, Reason::Deactivating, "the tenant is being deactivated")
+        }
+        Step::Reactivate { .. } | Step::CloseRecord { .. } => {
+            (Phase::Reactivating, Reason::Reactivating, "the tenant is being brought back")
+        }
+        Step::PlanErasure { .. } | Step::Erase(_) | Step::ConfirmErasure { .. } => {
+            (Phase::Deactivated, Reason::ErasePending, "Secrets are being erased")
+        }
+    };
+    Finding::passing(phase, reason, message)
+}
+
+/// The event for a step that was made, if people should know.
+pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
+    let note =
+        |reason: &str, action, message: String| Some(Note { warning: false, reason: reason.into(), action, message });
+    match step {
+        Step::Create => note("Created", "Create", "created a tenant in Qlik Cloud".into()),
+        Step::Bind { id, .. } => note("Bound", "Bind", format!("this object now holds tenant {id}")),
+        Step::Unbind => {
+            note("GivenUp", "Unbind", "the tenant that is gone was given up, as asked by annotation".into())
+        }
+        Step::Patch(changes) => {
+            let drifted = tenant
+                .status
+                .as_ref()
+                .is_some_and(|s| s.observed_generation == tenant.metadata.generation && s.phase == Phase::Ready);
+            let fields: Vec<_> = changes.iter().map(field).collect();
+            let why = if drifted { "changed outside, written back" } else { "written" };
+            let reason = if drifted { "DriftCorrected" } else { "Configured" };
+            note(reason, "Patch", format!("{why}: {}", fields.join(", ")))
+        }
+        Step::Deactivate { confirm, .. } => {
+            let message = format!("deactivated {confirm}; Qlik purges it when its window ends");
+            Some(Note { warning: true, reason: "Deactivated".into(), action: "Deactivate", message })
+        }
+        Step::RestartWindow { confirm, .. } => note(
+            "PurgeWindowRestarted",
+            "Deactivate",
+            format!("restarted the purge window of {confirm}, as asked by annotation"),
+        ),
+        Step::Reactivate { confirm, .. } => note("Reactivated", "Reactivate", format!("reactivated {confirm}")),
+        Step::PlanErasure { targets, .. } => {
+            let kept: Vec<_> = targets
+                .iter()
+                .filter(|t| t.rule.starts_with(KEPT))
+                .map(|t| format!("{} ({})", t.name, t.rule))
+                .collect();
+            (!kept.is_empty()).then(|| Note {
+                warning: true,
+                reason: "SecretKept".into(),
+                action: "Erase",
+                message: format!("not erased: {}", kept.join(", ")),
+            })
+        }
+        Step::ConfirmErasure { record } => {
+            note("SecretsErased", "Erase", format!("the Secrets that had to go are gone; see QlikOffboarding {record}"))
+        }
+        Step::Announce(a) if a.step == IntentStep::Deactivate => {
+            note("Deactivating", "Announce", "the tenant is going to be deactivated".into())
+        }
+        Step::Hold
+        | Step::Announce(_)
+        | Step::OpenRecord(_)
+        | Step::Schedule { .. }
+        | Step::CloseRecord { .. }
+        | Step::Erase(_) => None,
+    }
+}
+
+fn field(change: &Patch) -> String {
+    match change {
+        Patch::Name(name) => format!("name = {name}"),
+        Patch::Alias(alias) => format!("alias = {alias}"),
+        Patch::Flag(setting, value) => format!("{} = {value}", setting.name()),
+    }
+}

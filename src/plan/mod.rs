@@ -1,0 +1,65 @@
+//! Pure decisions: what should happen next to one object. No I/O, no clock, no randomness.
+//!
+//! Everything that needs careful thought lives here, so that it can be tested as tables and properties.
+
+pub mod delay;
+pub mod duration;
+pub mod intent;
+pub mod offboarding;
+pub mod schedule;
+pub mod status;
+pub mod tenant;
+
+use crate::crd::{Phase, Reason};
+use std::time::Duration;
+
+/// What should happen next to one object. The only thing a planner returns.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next<S> {
+    /// Exactly one effect, then look again.
+    Do(S),
+    /// Not where it should be, and nothing to do about it now.
+    Wait {
+        /// Why, for people.
+        finding: Finding,
+        /// When to look again.
+        recheck: Duration,
+    },
+    /// Declared and observed state are equal.
+    Settled {
+        /// What is reached, for people.
+        finding: Finding,
+        /// When to look again.
+        recheck: Duration,
+    },
+    /// The finalizer may go.
+    Release,
+}
+
+/// Why an object stands where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where the object stands.
+    pub phase: Phase,
+    /// The reason, one of a closed set.
+    pub reason: Reason,
+    /// A sentence for people; says what to do where something is to be done.
+    pub message: String,
+    /// Nothing more happens until a human acts.
+    pub needs_human: bool,
+}
+
+impl Finding {
+    /// Something that passes by itself.
+    pub fn passing(phase: Phase, reason: Reason, message: impl Into<String>) -> Self {
+        Self { phase, reason, message: message.into(), needs_human: false }
+    }
+
+    /// Something that only a human can end.
+    pub fn human(reason: Reason, message: impl Into<String>) -> Self {
+        Self { phase: Phase::Stalled, reason, message: message.into(), needs_human: true }
+    }
+}
+
+/// How often to look at something that changes only when a human acts, or at a countdown.
+pub const HOURLY: Duration = Duration::from_secs(3600);

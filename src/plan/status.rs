@@ -1,0 +1,157 @@
+//! From what a pass found to the conditions of a status. Pure; `lastTransitionTime` moves only when a status does.
+
+use super::Finding;
+use crate::crd::{ConditionType, Phase, Reason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// How a pass ended, as far as people are concerned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Where the object stands and why.
+    pub finding: Finding,
+    /// The declared state is reached.
+    pub settled: bool,
+    /// Qlik Cloud was seen in this pass.
+    pub looked: bool,
+    /// What is known of the credentials; `None` when they were not used.
+    pub credentials: Option<Finding>,
+    /// The purge date, while one is ahead.
+    pub purge_at: Option<Timestamp>,
+    /// The object is being deleted and is held.
+    pub deleting: bool,
+}
+
+/// The conditions after a pass.
+pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let Finding { reason, message, needs_human, .. } = &verdict.finding;
+    let suspended = *reason == Reason::Suspended;
+    let mut out = Set { old, generation, now, list: Vec::new() };
+    out.put(ConditionType::Ready, truth(verdict.settled), *reason, message);
+    out.put(ConditionType::Reconciling, truth(!verdict.settled && !needs_human && !suspended), *reason, message);
+    out.put(ConditionType::Stalled, truth(*needs_human), *reason, message);
+    if verdict.looked || verdict.settled {
+        out.put(ConditionType::Synced, truth(verdict.settled), *reason, message);
+    } else {
+        out.keep(ConditionType::Synced);
+    }
+    match &verdict.credentials {
+        Some(found) => {
+            let valid = found.reason == Reason::Settled;
+            out.put(ConditionType::CredentialsValid, truth(valid), found.reason, &found.message);
+        }
+        None => out.keep(ConditionType::CredentialsValid),
+    }
+    match (verdict.purge_at, verdict.finding.phase) {
+        (Some(at), phase) if phase != Phase::Ready && phase != Phase::Purged => {
+            let message = format!("Qlik purges the tenant at {at}");
+            out.put(ConditionType::PurgeScheduled, "True", Reason::PurgePending, &message);
+        }
+        (_, phase) if out.had(ConditionType::PurgeScheduled) => {
+            let (reason, message) = match phase {
+                Phase::Purged => (Reason::Purged, "the tenant was purged"),
+                _ => (Reason::Settled, "no purge is ahead"),
+            };
+            out.put(ConditionType::PurgeScheduled, "False", reason, message);
+        }
+        _ => {}
+    }
+    if verdict.deleting {
+        out.put(ConditionType::DeletionHeld, "True", *reason, message);
+    }
+    out.list
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+struct Set<'a> {
+    old: &'a [Condition],
+    generation: i64,
+    now: Timestamp,
+    list: Vec<Condition>,
+}
+
+impl Set<'_> {
+    fn find(&self, kind: ConditionType) -> Option<&Condition> {
+        let name = kind.to_string();
+        self.old.iter().find(|c| c.type_ == name)
+    }
+
+    fn had(&self, kind: ConditionType) -> bool {
+        self.find(kind).is_some()
+    }
+
+    fn keep(&mut self, kind: ConditionType) {
+        if let Some(mut condition) = self.find(kind).cloned() {
+            condition.observed_generation = Some(self.generation);
+            self.list.push(condition);
+        }
+    }
+
+    fn put(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
+        let since = match self.find(kind) {
+            Some(old) if old.status == status => old.last_transition_time.clone(),
+            Some(_) | None => Time(self.now),
+        };
+        self.list.push(Condition {
+            type_: kind.to_string(),
+            status: status.to_owned(),
+            reason: reason.to_string(),
+            message: bounded(message),
+            observed_generation: Some(self.generation),
+            last_transition_time: since,
+        });
+    }
+}
+
+/// The API server refuses messages over 32 KiB; people stop reading long before.
+fn bounded(message: &str) -> String {
+    message.chars().take(1024).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(finding: Finding, settled: bool) -> Verdict {
+        Verdict { finding, settled, looked: true, credentials: None, purge_at: None, deleting: false }
+    }
+
+    fn get<'a>(list: &'a [Condition], kind: &str) -> &'a Condition {
+        list.iter().find(|c| c.type_ == kind).unwrap()
+    }
+
+    #[test]
+    fn the_same_verdict_gives_the_same_conditions_whenever_it_is_reached() {
+        let ready = verdict(Finding::passing(Phase::Ready, Reason::Settled, "as declared"), true);
+        let first = conditions(&[], &ready, 1, Timestamp::from_second(10).unwrap());
+        let again = conditions(&first, &ready, 1, Timestamp::from_second(9_999).unwrap());
+        assert_eq!(first, again, "a settled object costs no write");
+    }
+
+    #[test]
+    fn the_transition_time_moves_only_with_the_status() {
+        let ready = verdict(Finding::passing(Phase::Ready, Reason::Settled, "as declared"), true);
+        let human = verdict(Finding::human(Reason::TenantGone, "gone"), false);
+        let passing = verdict(Finding::passing(Phase::Pending, Reason::Throttled, "slow down"), false);
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let a = conditions(&[], &ready, 1, at(1));
+        let b = conditions(&a, &human, 2, at(2));
+        let c = conditions(&b, &passing, 2, at(3));
+        for (list, kind, status, since) in [
+            (&a, "Ready", "True", 1),
+            (&b, "Ready", "False", 2),
+            (&b, "Stalled", "True", 2),
+            (&b, "Reconciling", "False", 1),
+            (&c, "Ready", "False", 2),
+            (&c, "Stalled", "False", 3),
+            (&c, "Reconciling", "True", 3),
+        ] {
+            let condition = get(list, kind);
+            assert_eq!((condition.status.as_str(), condition.last_transition_time.0), (status, at(since)), "{kind}");
+        }
+        assert_eq!(get(&c, "Ready").observed_generation, Some(2));
+    }
+}

@@ -1,0 +1,53 @@
+//! Secrets that have to go: planned on record, deleted, and confirmed absent, in this order.
+
+use super::{Deletion, Desired, RecordSeen, Seen, Step, human, wait};
+use crate::crd::{Lifecycle, OffboardingPhase, OnDelete, Phase, Reason, ReleasePolicy};
+use crate::plan::Next;
+use std::time::Duration;
+
+/// The next step of the erasure; `None` once everything that has to go is confirmed to be gone.
+pub(super) fn next(seen: &Seen, record: &RecordSeen) -> Option<Next<Step>> {
+    if seen.targets.is_empty() {
+        return None;
+    }
+    if let Some(doubt) = &seen.doubt {
+        return Some(human(Reason::ClockDoubt, format!("no Secret is erased: {doubt}")));
+    }
+    let planned = |name: &str, uid: Option<&str>| {
+        record.erased.iter().any(|e| e.name == name && uid.is_none_or(|uid| e.uid == uid))
+    };
+    if seen.targets.iter().any(|t| !planned(&t.name, t.uid.as_deref())) {
+        return Some(Next::Do(Step::PlanErasure { record: record.name.clone(), targets: seen.targets.clone() }));
+    }
+    let present: Vec<_> =
+        seen.targets.iter().filter(|t| t.uid.is_some() && !t.rule.starts_with(KEPT)).cloned().collect();
+    if !present.is_empty() {
+        if present.iter().all(|t| t.rule.ends_with(TERMINATING)) {
+            let message = "Secrets are being deleted and something still holds them: look at their finalizers";
+            return Some(wait(Phase::Deactivated, Reason::ErasePending, message, Duration::from_secs(15)));
+        }
+        return Some(Next::Do(Step::Erase(present)));
+    }
+    let unconfirmed = record.erased.iter().any(|e| e.erased_at.is_none() && !e.rule.starts_with(KEPT));
+    unconfirmed.then(|| Next::Do(Step::ConfirmErasure { record: record.name.clone() }))
+}
+
+/// Whether it is time to erase: at the purge while the object lives, at release when it is deleted.
+pub fn due(want: &Desired, deletion: Deletion, record: &RecordSeen, gone: bool) -> bool {
+    let purged = record.phase == OffboardingPhase::Purged;
+    let scheduled = record.phase == OffboardingPhase::Scheduled;
+    match deletion {
+        Deletion::Sweeping => false,
+        Deletion::None => want.lifecycle == Lifecycle::Deactivated && purged,
+        Deletion::Requested if want.on_delete == OnDelete::Retain => false,
+        Deletion::Requested => match want.release {
+            ReleasePolicy::Scheduled => purged || scheduled,
+            ReleasePolicy::Purged => purged || gone,
+        },
+    }
+}
+
+/// Marks a rule by which a Secret stays.
+pub const KEPT: &str = "kept";
+/// Marks a Secret that is already being deleted.
+pub const TERMINATING: &str = "(terminating)";

@@ -1,0 +1,277 @@
+//! What the planner is told, and what it can ask for.
+
+use crate::crd::{ErasedSecret, Evidence, OffboardingPhase, Origin, Trigger};
+use crate::plan::intent::{IntentSeen, IntentStep};
+use crate::qlik::{Hostname, Patch, Tenant, TenantHost, TenantId};
+use jiff::Timestamp;
+
+/// Everything that was observed about one tenant and its object, in one pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Uid of the object.
+    pub uid: String,
+    /// Whether the object is being deleted, and how.
+    pub deletion: Deletion,
+    /// Whether our finalizer is there.
+    pub held: bool,
+    /// The tenant that this object holds.
+    pub bound: Option<Bound>,
+    /// The announced call.
+    pub intent: IntentSeen,
+    /// Another object that holds this tenant longer, as `namespace/name`.
+    pub other_owner: Option<String>,
+    /// The tenant, as Qlik shows it.
+    pub tenant: View,
+    /// The record of this tenant's current off-boarding.
+    pub record: Option<RecordSeen>,
+    /// The record of a tenant that an earlier object of this name left behind.
+    pub previous: Option<RecordSeen>,
+    /// What the organization API says of a creation whose outcome is unknown.
+    pub lookup: Lookup,
+    /// Why the clocks cannot be trusted, if so.
+    pub doubt: Option<String>,
+    /// One-shot requests that people made by annotation.
+    pub asks: Asks,
+    /// The Secrets that have to go; empty until it is time.
+    pub targets: Vec<TargetSeen>,
+    /// The date of the purge by the organization API, for a tenant that is off.
+    pub organization_purge_at: Option<Timestamp>,
+    /// The dates (made, purge) that Qlik answered to this process for the current record, while they are not on record.
+    pub answered: Option<(Timestamp, Timestamp)>,
+    /// Whether this process asked for a reactivation that may still need time to show.
+    pub reactivation_sent: bool,
+}
+
+/// How an object is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is not.
+    None,
+    /// Somebody deleted this object.
+    Requested,
+    /// The whole namespace, or the kind itself, is being deleted.
+    Sweeping,
+}
+
+/// The tenant that an object holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Its id.
+    pub id: TenantId,
+    /// The host to talk to: the one that Qlik generated.
+    pub host: TenantHost,
+    /// All its hostnames, as last seen.
+    pub hostnames: Vec<Hostname>,
+    /// How the object came by it.
+    pub origin: Origin,
+}
+
+/// The tenant, as Qlik shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// Nobody asked.
+    NotAsked,
+    /// It answers.
+    Active(Box<Tenant>),
+    /// Its host answers that it is deactivated.
+    Disabled,
+    /// It does not exist any more.
+    Gone,
+}
+
+/// An off-boarding record, as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordSeen {
+    /// Name of the `QlikOffboarding`.
+    pub name: String,
+    /// The tenant that it is about.
+    pub tenant_id: TenantId,
+    /// The tenant's hostnames then.
+    pub hostnames: Vec<String>,
+    /// Name of the object that asked.
+    pub tenant_name: String,
+    /// Uid of the object that asked.
+    pub uid: String,
+    /// What made it.
+    pub trigger: Trigger,
+    /// Where it stands.
+    pub phase: OffboardingPhase,
+    /// When it was decided.
+    pub requested_at: Timestamp,
+    /// The window asked for.
+    pub purge_after_days: i32,
+    /// When the tenant went off.
+    pub deactivated_at: Option<Timestamp>,
+    /// When it is purged.
+    pub purge_at: Option<Timestamp>,
+    /// How sure that is.
+    pub evidence: Option<Evidence>,
+    /// Secrets planned and erased.
+    pub erased: Vec<ErasedSecret>,
+}
+
+/// The record that speaks of the tenant as it is declared now.
+///
+/// A record that ended with the tenant's return is over once the object was seen at rest again, which forgets its name
+/// (`named`). Where the status was wiped nobody knows, so it still counts: better to ask than to deactivate twice.
+pub fn current_record<'a>(
+    records: &'a [RecordSeen],
+    tenant: &TenantId,
+    named: Option<&str>,
+    status_written: bool,
+) -> Option<&'a RecordSeen> {
+    let newest = records.iter().filter(|r| r.tenant_id == *tenant).max_by_key(|r| r.requested_at)?;
+    let ended = matches!(newest.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled);
+    (!ended || !status_written || named == Some(newest.name.as_str())).then_some(newest)
+}
+
+/// The record of a tenant that an earlier object of this name left behind and that still exists.
+pub fn previous_record<'a>(records: &'a [RecordSeen], name: &str, uid: &str) -> Option<&'a RecordSeen> {
+    let newest = records.iter().filter(|r| r.tenant_name == name && r.uid != uid).max_by_key(|r| r.requested_at)?;
+    match newest.phase {
+        OffboardingPhase::Requested | OffboardingPhase::Scheduled | OffboardingPhase::Reactivated => Some(newest),
+        OffboardingPhase::Cancelled | OffboardingPhase::Purged => None,
+    }
+}
+
+impl RecordSeen {
+    /// What came of the call is known.
+    pub fn is_resolved(&self) -> bool {
+        self.phase != OffboardingPhase::Requested
+    }
+}
+
+/// A Secret that has to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetSeen {
+    /// Its name.
+    pub name: String,
+    /// The rule that made it go.
+    pub rule: String,
+    /// Its uid, while it is there.
+    pub uid: Option<String>,
+}
+
+/// The answer to: was the tenant created after all?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nobody asked.
+    NotAsked,
+    /// There is no organization credential to ask with.
+    Impossible,
+    /// The organization API answered.
+    Found {
+        /// Tenants that came into being just then and belong to no object.
+        tenants: Vec<(TenantId, Hostname)>,
+        /// How many other objects lost a creation at about the same time.
+        rivals: usize,
+    },
+}
+
+/// One-shot requests that people made by annotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// `qlik-operator.dev/reactivate`
+    pub reactivate: Option<String>,
+    /// `qlik-operator.dev/start-anew`
+    pub start_anew: Option<String>,
+    /// `qlik-operator.dev/restart-purge-window`
+    pub restart_window: Option<String>,
+}
+
+/// What an intent is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The call.
+    pub step: IntentStep,
+    /// The record that it belongs to, if there is one already.
+    pub record: Option<String>,
+    /// The purge date to be replaced.
+    pub replaces: Option<Timestamp>,
+}
+
+impl Announcement {
+    /// An announcement of a call that has no further particulars.
+    pub fn of(step: IntentStep) -> Self {
+        Self { step, record: None, replaces: None }
+    }
+}
+
+/// Exactly one effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Put the finalizer on the object.
+    Hold,
+    /// Write the intent, and the finalizer with it, if nothing changed meanwhile.
+    Announce(Announcement),
+    /// `POST /tenants`.
+    Create,
+    /// Take a tenant for this object's own.
+    Bind {
+        /// Its id.
+        id: TenantId,
+        /// Its hostnames, the generated one first where known.
+        hostnames: Vec<Hostname>,
+        /// How the object came by it.
+        origin: Origin,
+    },
+    /// Let go of a tenant that is gone.
+    Unbind,
+    /// `PATCH /tenants/{id}`.
+    Patch(Vec<Patch>),
+    /// Write the record of a deactivation.
+    OpenRecord(Trigger),
+    /// `POST …/deactivate`, for the first time in this decision.
+    Deactivate {
+        /// The record.
+        record: String,
+        /// Sent as `qlik-confirm-hostname`.
+        confirm: Hostname,
+    },
+    /// `POST …/deactivate` again, because somebody asked for a new window.
+    RestartWindow {
+        /// The record.
+        record: String,
+        /// Sent as `qlik-confirm-hostname`.
+        confirm: Hostname,
+    },
+    /// The tenant is off: write what is known of the purge to the record.
+    Schedule {
+        /// The record.
+        record: String,
+        /// When the tenant went off, as far as known.
+        deactivated_at: Option<Timestamp>,
+        /// The date.
+        purge_at: Option<Timestamp>,
+        /// How sure it is.
+        evidence: Option<Evidence>,
+    },
+    /// `POST …/reactivate`.
+    Reactivate {
+        /// The tenant.
+        id: TenantId,
+        /// Sent as `qlik-confirm-hostname`.
+        confirm: Hostname,
+    },
+    /// The off-boarding ended: the tenant is back, or never went.
+    CloseRecord {
+        /// The record.
+        record: String,
+        /// How it ended.
+        phase: OffboardingPhase,
+    },
+    /// Write which Secrets will go to the record, before any goes.
+    PlanErasure {
+        /// The record.
+        record: String,
+        /// The Secrets.
+        targets: Vec<TargetSeen>,
+    },
+    /// Delete Secrets that the record lists.
+    Erase(Vec<TargetSeen>),
+    /// Write to the record that the listed Secrets are gone.
+    ConfirmErasure {
+        /// The record.
+        record: String,
+    },
+}

@@ -1,0 +1,118 @@
+//! The tenant exists and is declared `Active`.
+
+use super::{Bound, Desired, RecordSeen, Seen, Step, View, human, offboard, settled, wait};
+use crate::crd::{OffboardingPhase, Phase, REACTIVATE, Reason, START_ANEW};
+use crate::plan::Next;
+use crate::plan::intent::TAKE_OVER;
+use crate::qlik::{Patch, Tenant, TenantStatus};
+use jiff::Timestamp;
+use std::time::Duration;
+
+pub(super) fn next(want: &Desired, seen: &Seen, bound: &Bound, now: Timestamp) -> Next<Step> {
+    match &seen.tenant {
+        View::Active(tenant) => active(want, seen, tenant, now),
+        View::Disabled => match seen.record.as_ref().filter(|record| !record.is_resolved()) {
+            Some(record) => offboard::proven_off(seen, record),
+            None => disabled(seen, bound),
+        },
+        View::Gone => gone(seen, bound),
+        View::NotAsked => wait(Phase::Pending, Reason::QlikUnavailable, "the tenant was not looked at", SOON),
+    }
+}
+
+fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<Step> {
+    if let Some(record) = &seen.record {
+        match record.phase {
+            // A deactivation of unknown outcome may still arrive. It is only written off once it is old.
+            OffboardingPhase::Requested if age(record.requested_at, now) < TAKE_OVER => {
+                let message = "the tenant is declared Active again; a deactivation of unknown outcome may still arrive";
+                return wait(Phase::Reactivating, Reason::DeactivationOutcomeUnknown, message, SOON * 3);
+            }
+            OffboardingPhase::Requested => return close(record, OffboardingPhase::Cancelled),
+            OffboardingPhase::Scheduled => return close(record, OffboardingPhase::Reactivated),
+            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Purged => {}
+        }
+    }
+    match &tenant.status {
+        TenantStatus::Active => {}
+        // What `user-access-disabled` means is undocumented: the tenant answers, so it is kept as declared.
+        TenantStatus::UserAccessDisabled | TenantStatus::Disabled | TenantStatus::Deleted | TenantStatus::Other(_) => {
+            let message =
+                format!("the tenant answers, with the state {:?}; look at it in the Qlik Cloud portal", tenant.status);
+            return human(Reason::QlikRefused, message);
+        }
+    }
+    let changes = drift(want, tenant);
+    if changes.is_empty() {
+        return settled(Phase::Ready, Reason::Settled, "the tenant is as declared", want.interval);
+    }
+    Next::Do(Step::Patch(changes))
+}
+
+fn close(record: &RecordSeen, phase: OffboardingPhase) -> Next<Step> {
+    Next::Do(Step::CloseRecord { record: record.name.clone(), phase })
+}
+
+/// What has to be written so that the tenant is as declared. What the manifest leaves out is left alone.
+pub(super) fn drift(want: &Desired, have: &Tenant) -> Vec<Patch> {
+    let mut changes = Vec::new();
+    if let Some(name) = want.display_name.as_ref().filter(|name| **name != have.name) {
+        changes.push(Patch::Name(name.clone()));
+    }
+    // The first hostname is Qlik's own; the alias is the second.
+    if let Some(alias) = want.alias.as_ref().filter(|alias| !have.hostnames.iter().skip(1).any(|h| h == *alias)) {
+        changes.push(Patch::Alias(alias.clone()));
+    }
+    for (setting, value) in &want.flags {
+        if have.settings.get(*setting) != Some(*value) {
+            changes.push(Patch::Flag(*setting, *value));
+        }
+    }
+    changes
+}
+
+/// Off, though declared `Active`: brought back when the deactivation was ours, reported when it was not.
+fn disabled(seen: &Seen, bound: &Bound) -> Next<Step> {
+    let hostname = bound.host.hostname();
+    let ours = seen.record.as_ref().is_some_and(|record| {
+        record.trigger != crate::crd::Trigger::OutOfBand
+            && matches!(record.phase, OffboardingPhase::Scheduled | OffboardingPhase::Purged)
+    });
+    let asked =
+        seen.asks.reactivate.as_ref().is_some_and(|asked| {
+            bound.hostnames.iter().chain([hostname]).any(|h| asked.eq_ignore_ascii_case(h.as_str()))
+        });
+    if seen.reactivation_sent {
+        return wait(Phase::Reactivating, Reason::Reactivating, "waiting for the tenant's host to answer again", SOON);
+    }
+    if ours || asked {
+        return Next::Do(Step::Reactivate { id: bound.id.clone(), confirm: hostname.clone() });
+    }
+    let until = seen.organization_purge_at.map(|at| format!(" and will be purged at {at}")).unwrap_or_default();
+    human(
+        Reason::DeactivatedOutOfBand,
+        format!(
+            "the tenant was deactivated, not by this operator{until}: to bring it back set annotation {REACTIVATE}={hostname}; to agree set spec.lifecycle: Deactivated"
+        ),
+    )
+}
+
+/// A tenant that is gone is never made anew by itself.
+fn gone(seen: &Seen, bound: &Bound) -> Next<Step> {
+    if seen.asks.start_anew.as_deref() == Some(bound.id.as_str()) {
+        return Next::Do(Step::Unbind);
+    }
+    human(
+        Reason::TenantGone,
+        format!(
+            "Qlik Cloud does not know tenant {id} any more; nothing is created in its place. For a new, empty tenant set annotation {START_ANEW}={id}",
+            id = bound.id
+        ),
+    )
+}
+
+fn age(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
+}
+
+const SOON: Duration = Duration::from_secs(5);

@@ -1,0 +1,90 @@
+//! What should happen next to one Qlik Cloud tenant.
+//!
+//! The whole policy is in these few files: `onboard` (there is no tenant yet), `live` (declared `Active`), `offboard`
+//! (declared `Deactivated`, or deleted with `onDelete: Deactivate`), `release` (the object is being deleted), `erase`.
+
+mod desired;
+mod erase;
+mod facts;
+mod live;
+mod offboard;
+mod onboard;
+mod release;
+
+pub use desired::{Desired, Invalid};
+pub use erase::{KEPT, TERMINATING, due as erasure_due};
+pub use facts::{
+    Announcement, Asks, Bound, Deletion, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
+    previous_record,
+};
+
+use super::intent::{IntentStep, Permit};
+use super::{Finding, Next};
+use crate::crd::{INTENT, Lifecycle, Phase, Reason};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Decides the next step of one tenant.
+pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
+    if seen.deletion != Deletion::None {
+        return release::next(want, seen, now);
+    }
+    if let Some(owner) = &seen.other_owner {
+        let message = format!(
+            "the tenant belongs to {owner}, which holds it longer; nothing is done here: delete one of the two objects"
+        );
+        return human(Reason::Conflict, message);
+    }
+    let Some(bound) = &seen.bound else {
+        return onboard::next(want, seen, now);
+    };
+    if !seen.held {
+        return Next::Do(Step::Hold); // somebody removed the finalizer by hand
+    }
+    match want.lifecycle {
+        Lifecycle::Active => live::next(want, seen, bound, now),
+        Lifecycle::Deactivated => offboard::declared(want, seen, bound, now),
+    }
+}
+
+/// A state that only a human ends. Looked at again now and then, since not every cure shows as an event.
+fn human(reason: Reason, message: impl Into<String>) -> Next<Step> {
+    Next::Wait { finding: Finding::human(reason, message), recheck: Duration::from_secs(600) }
+}
+
+fn wait(phase: Phase, reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {
+    Next::Wait { finding: Finding::passing(phase, reason, message), recheck }
+}
+
+fn settled(phase: Phase, reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {
+    Next::Settled { finding: Finding::passing(phase, reason, message), recheck }
+}
+
+/// Turns a permit into the step that it allows: `act` under a fresh intent, an announcement, or waiting.
+///
+/// `harmless` tells whether what is observed shows that an earlier call of unknown outcome had no effect.
+fn under_permit(seen: &Seen, announce: Announcement, now: Timestamp, harmless: bool, act: Step) -> Next<Step> {
+    let (phase, unknown) = match announce.step {
+        IntentStep::Create => (Phase::Creating, Reason::CreateOutcomeUnknown),
+        IntentStep::Deactivate | IntentStep::RestartWindow => (Phase::Deactivating, Reason::DeactivationOutcomeUnknown),
+    };
+    match seen.intent.permit(announce.step, now) {
+        Permit::Act(_) if seen.held => Next::Do(act),
+        Permit::Act(_) | Permit::Announce => Next::Do(Step::Announce(announce)),
+        Permit::TakeOver if harmless => Next::Do(Step::Announce(announce)),
+        Permit::TakeOver => wait(phase, unknown, "whether the last call took effect is not known yet", RETRY),
+        Permit::Wait(left) => {
+            let message = "an earlier call may still take effect, or another operator is making it; nothing is called until that is known";
+            wait(phase, unknown, message, left.min(RETRY))
+        }
+        Permit::Unreadable => human(
+            Reason::SpecInvalid,
+            format!(
+                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
+            ),
+        ),
+    }
+}
+
+/// How often to look while an outcome is unknown.
+const RETRY: Duration = Duration::from_secs(15);

@@ -1,0 +1,262 @@
+//! Puts the pieces together: clients, one controller per kind and namespace, and a drain on SIGTERM.
+
+use crate::clock::Clock;
+use crate::config::{self, RunArgs, Settings};
+use crate::crd::{QlikOffboarding, QlikTenant};
+use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, reconcile};
+use crate::qlik::{self, Cloud};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Why the operator could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting cannot be used.
+    #[error("a setting cannot be used")]
+    Settings(#[from] config::Invalid),
+    /// The Qlik Cloud client cannot be made.
+    #[error("the Qlik Cloud client cannot be made")]
+    Qlik(#[from] qlik::Error),
+    /// There is no usable cluster.
+    #[error("no cluster to work with: set KUBECONFIG, or run inside a cluster")]
+    NoCluster(#[source] Box<kube::config::InferConfigError>),
+    /// The Kubernetes client cannot be made.
+    #[error("the Kubernetes client cannot be made")]
+    Kube(#[source] Box<kube::Error>),
+    /// The kinds are not installed, or may not be read.
+    #[error("cannot list {kind} in {place}: are the CRDs installed, and may the service account read them?")]
+    Kind {
+        /// The kind.
+        kind: &'static str,
+        /// A namespace, or the whole cluster.
+        place: String,
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// Signals cannot be handled.
+    #[error("cannot listen for SIGTERM")]
+    Signals(#[source] std::io::Error),
+}
+
+/// An error with its causes, each once.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs until SIGTERM or SIGINT, then lets running passes end.
+pub async fn run(args: &RunArgs) -> Result<(), Error> {
+    let settings = Arc::new(Settings::read(args)?);
+    let clock = clock(args);
+    let cloud = Cloud::new(args.endpoints()?, clock.clone())?;
+    let mut config = kube::Config::infer().await.map_err(|e| Error::NoCluster(Box::new(e)))?;
+    // kube would repeat a POST by itself; every request here has its own deadline and its own rule for repeating.
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(|e| Error::Kube(Box::new(e)))?;
+    let places = places(&settings);
+    for place in &places {
+        check::<QlikTenant>(&client, place.as_deref(), "QlikTenant").await?;
+        check::<QlikOffboarding>(&client, place.as_deref(), "QlikOffboarding").await?;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let tenants: Vec<_> = places.iter().map(|p| controller::<QlikTenant>(&client, p.as_deref(), &settings)).collect();
+    let offboardings: Vec<_> =
+        places.iter().map(|p| controller::<QlikOffboarding>(&client, p.as_deref(), &settings)).collect();
+    let holder = holder();
+    let (events, writer) = Events::start(client.clone(), holder.clone());
+    let writer = tokio::spawn(writer);
+    let cx = Arc::new(Context {
+        client: client.clone(),
+        cloud,
+        clock: clock.clone(),
+        settings: settings.clone(),
+        holder,
+        ledger: Ledger::default(),
+        gates: Gates::default(),
+        events,
+        tenants: tenants.iter().map(Controller::store).collect(),
+        offboardings: offboardings.iter().map(Controller::store).collect(),
+    });
+    let mut tasks = JoinSet::new();
+    for (controller, place) in tenants.into_iter().zip(&places) {
+        let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
+        tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+    }
+    for controller in offboardings {
+        tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+    }
+    tasks.spawn(sweep(cx.clone(), stopped));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
+    signal().await?;
+    tracing::info!("stopping: no new pass starts, running ones may end");
+    // Receivers that ended already need no word.
+    let _ = stop.send(true);
+    if tokio::time::timeout(settings.drain, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("some passes did not end in time; what they were doing is announced and will be resolved");
+        tasks.abort_all();
+    }
+    drop(cx);
+    if tokio::time::timeout(EVENTS_DRAIN, writer).await.is_err() {
+        tracing::warn!("some events were not written");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+const EVENTS_DRAIN: Duration = Duration::from_secs(2);
+
+#[cfg(not(feature = "turnable-clock"))]
+fn clock(_args: &RunArgs) -> Clock {
+    Clock::system()
+}
+
+#[cfg(feature = "turnable-clock")]
+fn clock(args: &RunArgs) -> Clock {
+    match &args.clock_offset_file {
+        Some(path) => Clock::turnable(path.clone()),
+        None => Clock::system(),
+    }
+}
+
+/// The namespaces to work in; `None` stands for all.
+fn places(settings: &Settings) -> Vec<Option<String>> {
+    if settings.namespaces.is_empty() {
+        return vec![None];
+    }
+    settings.namespaces.iter().cloned().map(Some).collect()
+}
+
+fn api<K>(client: &Client, place: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match place {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// A kind that cannot be listed would make its controller wait without a word.
+async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static str) -> Result<(), Error> {
+    let list = api::<K>(client, place);
+    match list.list_metadata(&kube::api::ListParams::default().limit(1)).await {
+        Ok(_) => Ok(()),
+        Err(source) => {
+            let place = place.map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
+            Err(Error::Kind { kind, place, source: Box::new(source) })
+        }
+    }
+}
+
+fn controller<K: Managed>(client: &Client, place: Option<&str>, settings: &Settings) -> Controller<Lean<K>> {
+    let config = controller::Config::default().concurrency(settings.concurrency);
+    Controller::new(api::<Lean<K>>(client, place), watcher::Config::default()).with_config(config)
+}
+
+/// A change of a record concerns the tenant that it is about.
+fn follow_records(
+    controller: Controller<Lean<QlikTenant>>,
+    client: &Client,
+    place: Option<&str>,
+    cx: Arc<Context>,
+) -> Controller<Lean<QlikTenant>> {
+    let records = api::<Lean<QlikOffboarding>>(client, place);
+    controller.watches(records, watcher::Config::default(), move |record: Lean<QlikOffboarding>| {
+        let record = record.0.0.ok()?;
+        cx.gates.open(&record.spec.tenant.uid);
+        let namespace = record.metadata.namespace?;
+        Some(ObjectRef::new(&record.spec.tenant.name).within(&namespace))
+    })
+}
+
+async fn drive<K: Managed>(controller: Controller<Lean<K>>, cx: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+    let stop = async move {
+        // The sender lives as long as the process runs; its end means the same as its word.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let never = |_: Arc<Lean<K>>, error: &Infallible, _: Arc<Context>| -> Action { match *error {} };
+    controller
+        .reconcile_all_on(turns(&cx.clock))
+        .graceful_shutdown_on(stop)
+        .run(|object, cx| reconcile::<K>(object, cx), never, cx)
+        .for_each(|pass| {
+            match pass {
+                Ok(_) => {}
+                // An object that went away while it was queued is the ordinary course.
+                Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
+            }
+            futures::future::ready(())
+        })
+        .await;
+}
+
+#[cfg(not(feature = "turnable-clock"))]
+fn turns(_clock: &Clock) -> BoxStream<'static, ()> {
+    stream::pending().boxed()
+}
+
+/// Timers run on the machine's clock; when the turnable clock is turned, everything is looked at anew.
+#[cfg(feature = "turnable-clock")]
+fn turns(clock: &Clock) -> BoxStream<'static, ()> {
+    let ticks = tokio::time::interval(Duration::from_millis(200));
+    let state = (clock.clone(), ticks, clock.monotonic());
+    stream::unfold(state, |(clock, mut ticks, mut last)| async move {
+        loop {
+            ticks.tick().await;
+            let now = clock.monotonic();
+            let turned = now.abs_diff(last) > Duration::from_secs(30);
+            last = now;
+            if turned {
+                return Some(((), (clock, ticks, last)));
+            }
+        }
+    })
+    .boxed()
+}
+
+/// Tokens and budgets of tenants long gone leave nothing behind.
+async fn sweep(cx: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(600));
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => cx.cloud.sweep(),
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn signal() -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    futures::select! {
+        _ = terminate.recv().fuse() => {}
+        _ = interrupt.recv().fuse() => {}
+    }
+    Ok(())
+}
+
+/// Names this process in intents: nobody else, not even its own successor, may act on them.
+fn holder() -> String {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+    format!("qlik-operator-{random:016x}")
+}
