@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use e2e::sim::{Config, Options, Sim};
-use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 /// A simulator of Qlik Cloud.
@@ -68,8 +68,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(stopped(arguments.exit_with_stdin))?;
     drop(running);
-    // a read of standard input may still be blocked: do not wait for it
-    runtime.shutdown_background();
     Ok(())
 }
 
@@ -81,17 +79,23 @@ fn silent() -> Config {
 /// Waits for a signal or, where asked to, for the end of standard input.
 async fn stopped(with_stdin: bool) -> io::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let stdin_ends = async {
-        if !with_stdin {
-            std::future::pending::<()>().await;
+    let (ended, end) = oneshot::channel();
+    if with_stdin {
+        // a thread, because a read of standard input cannot be cancelled; it goes with the process
+        std::thread::spawn(move || {
+            let end = io::copy(&mut io::stdin(), &mut io::sink());
+            ended.send(end)
+        });
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = end => {}
         }
-        let (mut stdin, mut buffer) = (tokio::io::stdin(), [0; 256]);
-        while stdin.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        () = stdin_ends => {}
+    } else {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
     Ok(())
 }

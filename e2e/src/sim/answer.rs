@@ -1,7 +1,6 @@
 //! What goes over the wire: the decided answer, and the ways in which a fault spoils it.
 
 use std::convert::Infallible;
-use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -56,10 +55,10 @@ impl Answer {
     /// A refusal in its envelope.
     pub(crate) fn refusal(refusal: &Refusal, style: ErrorStyle, trace: &str) -> Self {
         let mut headers = vec![("content-type", "application/json".to_owned())];
-        if let Some(seconds) = refusal.retry_after {
+        if let Some(seconds) = refusal.more.retry_after {
             headers.push(("retry-after", seconds.to_string()));
         }
-        if let Some(allow) = &refusal.allow {
+        if let Some(allow) = &refusal.more.allow {
             headers.push(("allow", allow.clone()));
         }
         Self::new(refusal.status, headers, refusal.envelope(style, trace).to_string())
@@ -78,7 +77,7 @@ impl Answer {
                 let mut refusal = Refusal::plain(status, "fault injected by the simulator");
                 refusal.code = code.clone().unwrap_or(refusal.code);
                 refusal.title = title.clone().unwrap_or(refusal.title);
-                refusal.retry_after = *retry_after;
+                refusal.more.retry_after = *retry_after;
                 *self = Self::refusal(&refusal, ErrorStyle::Text, trace);
             }
             Effect::Storm429 { retry_after } => {
@@ -107,7 +106,7 @@ impl Answer {
     pub(crate) fn into_response(self, now: Timestamp, trace: &str) -> Response<Body> {
         let length = self.body.len();
         let body = match self.delivery {
-            Delivery::Trickle(trickle) => trickled(self.body, trickle),
+            Delivery::Trickle(trickle) => trickled(&self.body, trickle),
             Delivery::Truncate(bytes) => truncated(self.body.slice(..bytes.min(length))),
             Delivery::Whole | Delivery::Drop | Delivery::Hang => Body::from(self.body),
         };
@@ -144,7 +143,7 @@ pub(crate) async fn pause(time: Duration) {
     }
 }
 
-fn trickled(body: Bytes, Trickle { chunk, every_ms }: Trickle) -> Body {
+fn trickled(body: &Bytes, Trickle { chunk, every_ms }: Trickle) -> Body {
     let pieces: Vec<Bytes> = body.chunks(chunk.max(1)).map(Bytes::copy_from_slice).collect();
     Body::from_stream(futures::stream::iter(pieces).then(move |piece| async move {
         pause(Duration::from_millis(every_ms)).await;
@@ -152,7 +151,8 @@ fn trickled(body: Bytes, Trickle { chunk, every_ms }: Trickle) -> Body {
     }))
 }
 
+/// Ends before its announced length. A stream, because a body of known size would correct the announcement; an early
+/// end rather than an error, because HTTP/2 would let an error overtake the headers.
 fn truncated(part: Bytes) -> Body {
-    let end = Err(io::Error::new(io::ErrorKind::ConnectionAborted, "truncated on purpose"));
-    Body::from_stream(futures::stream::iter([Ok(part), end]))
+    Body::from_stream(futures::stream::iter([Ok::<_, Infallible>(part)]))
 }

@@ -12,8 +12,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// The virtual instant.
-    #[expect(clippy::disallowed_methods, reason = "the one place where the simulator meets real time")]
+    /// The virtual instant: the one place where the simulator meets real time.
     pub(crate) fn now(&self) -> Timestamp {
         shift(Timestamp::now(), self.offset_ms.load(Ordering::SeqCst))
     }

@@ -16,6 +16,16 @@ pub(crate) enum ErrorStyle {
     Licenses,
 }
 
+/// What only some refusals have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct More {
+    pub(crate) pointer: Option<String>,
+    pub(crate) meta: Option<Value>,
+    pub(crate) retry_after: Option<u64>,
+    /// The methods there are, for a 405.
+    pub(crate) allow: Option<String>,
+}
+
 /// Why a request is not carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Refusal {
@@ -23,11 +33,7 @@ pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) title: String,
     pub(crate) detail: Option<String>,
-    pub(crate) pointer: Option<String>,
-    pub(crate) meta: Option<Value>,
-    pub(crate) retry_after: Option<u64>,
-    /// The methods there are, for a 405.
-    pub(crate) allow: Option<String>,
+    pub(crate) more: Box<More>,
     /// Overrides the style of the API, for errors that a layer in front of it answers.
     pub(crate) style: Option<ErrorStyle>,
 }
@@ -35,17 +41,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal with a code Qlik documents.
     pub(crate) fn coded(status: StatusCode, code: &str, title: &str) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            title: title.to_owned(),
-            detail: None,
-            pointer: None,
-            meta: None,
-            retry_after: None,
-            allow: None,
-            style: None,
-        }
+        Self { status, code: code.to_owned(), title: title.to_owned(), detail: None, more: Box::default(), style: None }
     }
 
     /// A refusal whose code Qlik does not document: the pattern of the documented `HTTP-429` is used for all of them.
@@ -78,7 +74,7 @@ impl Refusal {
     pub(crate) fn too_many(retry_after: u64) -> Self {
         let mut refusal = Self::coded(StatusCode::TOO_MANY_REQUESTS, "HTTP-429", "API rate limit reached.")
             .detail("The API rate limit for this tier has been reached. Retry later.");
-        refusal.retry_after = Some(retry_after);
+        refusal.more.retry_after = Some(retry_after);
         refusal
     }
 
@@ -90,13 +86,13 @@ impl Refusal {
 
     /// Points at the offending part of the body.
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+        self.more.pointer = Some(pointer.into());
         self
     }
 
     /// Adds the `meta` object that tenant PATCH errors have.
     pub(crate) fn meta(mut self, code: &str, title: &str) -> Self {
-        self.meta = Some(json!({ "code": code, "title": title }));
+        self.more.meta = Some(json!({ "code": code, "title": title }));
         self
     }
 
@@ -124,10 +120,10 @@ impl Refusal {
             }
             ErrorStyle::Bare => {}
         }
-        if let Some(pointer) = &self.pointer {
+        if let Some(pointer) = &self.more.pointer {
             error.insert("source".to_owned(), json!({ "pointer": pointer }));
         }
-        if let Some(meta) = &self.meta {
+        if let Some(meta) = &self.more.meta {
             error.insert("meta".to_owned(), meta.clone());
         }
         let mut body = json!({ "errors": [error] });

@@ -46,7 +46,7 @@ impl Sim {
     pub fn start(config: Config) -> Result<Running, StartError> {
         let world = World::new(&config)?;
         let mut ready = introduce(&world);
-        let shared = Arc::new(Shared::new(world, config.after_request.clone()));
+        let shared = Arc::new(Shared::new(world, config.after_request));
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("qlik-sim").enable_all().build()?;
         let entered = runtime.enter();
         let mut temporary = None;

@@ -146,7 +146,7 @@ fn find(call: &Call, kind: HostKind) -> Result<(&'static Endpoint, Vec<String>),
     }
     if !allowed.is_empty() {
         let mut refusal = Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
-        refusal.allow = Some(allowed.join(", "));
+        refusal.more.allow = Some(allowed.join(", "));
         return Err(refusal);
     }
     // documented: the tenants API answers TENANTS-8 wherever one of its operations is not to be had

@@ -187,10 +187,12 @@ fn claims(world: &mut World, cx: &Context<'_>, (sub, scope, client): (String, St
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every endpoint has this type")]
 fn jwks(world: &mut World, _: &Context<'_>) -> Result<Reply, Refusal> {
     Ok(Reply::json(StatusCode::OK, world.keys.jwks()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every endpoint has this type")]
 fn metadata(_: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let base = cx.call.base();
     let body = json!({

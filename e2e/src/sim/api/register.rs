@@ -58,7 +58,7 @@ fn create(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
         _ => return refuse(StatusCode::BAD_REQUEST, "TENANTS-21", "Missing licenseKey property"),
     };
     check_datacenter(region, &body["datacenter"])?;
-    if !world.licenses.get(&own).is_some_and(|license| license.key == *key) {
+    if world.licenses.get(&own).is_none_or(|license| license.key != *key) {
         return refuse(StatusCode::FORBIDDEN, "TENANTS-23", "Invalid license error");
     }
     if world.tenants_of(&own) >= world.quota {

@@ -28,6 +28,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PATCH, "/api/v1/tenants/{id}", ADMIN, patch),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "every endpoint has this type")]
 fn me(_: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let location = format!("/api/v1/tenants/{}", cx.tenant_id());
     Ok(Reply::empty(StatusCode::FOUND).header("location", location).tenant(cx.tenant_id()))
@@ -72,7 +73,11 @@ fn apply(world: &World, tenant: &mut Tenant, operation: &Value) -> Result<(), Wr
     let text = || value.as_str().ok_or(("value", "the value must be a string"));
     match path {
         "/name" => {
-            tenant.name = Some(text()?.trim()).filter(|name| !name.is_empty()).ok_or(("value", "empty"))?.to_owned();
+            let name = text()?;
+            if name.trim().is_empty() {
+                return Err(("value", "the name must not be empty"));
+            }
+            name.clone_into(&mut tenant.name);
         }
         "/hostnames/1" => {
             let alias = world.check_alias(tenant, text()?).map_err(|why| ("value", why))?;

@@ -18,6 +18,7 @@ const fn endpoint(path: &'static str, run: fn(&mut World, &Context<'_>) -> Resul
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[endpoint("/api/v1/users/me", me), endpoint("/api/v1/users/{userId}", get)];
 
+#[expect(clippy::unnecessary_wraps, reason = "every endpoint has this type")]
 fn me(_: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let own = cx.caller.as_ref().map_or("", |caller| caller.subject.as_str());
     Ok(Reply::empty(StatusCode::MOVED_PERMANENTLY)
