@@ -142,7 +142,9 @@ async fn set_options(State(shared): World, Json(changes): Json<Value>) -> Answer
         (Value::Object(merged), Value::Object(changes)) => merged.extend(changes),
         _ => return Err((StatusCode::BAD_REQUEST, "an object is expected".to_owned())),
     }
-    world.options = serde_json::from_value(merged).map_err(bad)?;
+    let options: Options = serde_json::from_value(merged).map_err(bad)?;
+    options.check().map_err(|error| (StatusCode::BAD_REQUEST, error.to_owned()))?;
+    world.options = options;
     Ok(Json(world.options.clone()))
 }
 

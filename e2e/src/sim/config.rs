@@ -123,6 +123,25 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Says what is wrong with a choice that is none.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if !matches!(self.reactivate_active, 200 | 400..=499) {
+            return Err("reactivateActive is 200 or a 4xx");
+        }
+        if !matches!(self.missing_confirm_header, 400 | 412) {
+            return Err("missingConfirmHeader is 400 or 412");
+        }
+        if self.new_host.is_some_and(|spell| !matches!(spell.status, 401 | 404)) {
+            return Err("newHost.status is 401 or 404");
+        }
+        if self.max_page == Some(0) || !self.rate_scale.is_finite() || self.rate_scale < 0.0 {
+            return Err("maxPage is at least 1, rateScale at least 0");
+        }
+        Ok(())
+    }
+}
+
 /// The two documented codes of a disabled tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -31,6 +31,9 @@ pub enum StartError {
     /// Keys and certificates.
     #[error("a key or certificate could not be made")]
     Certificate(#[from] rcgen::Error),
+    /// The options.
+    #[error("an option cannot be: {0}")]
+    Options(&'static str),
     /// The TLS server.
     #[error("the TLS server could not be configured")]
     Tls(#[from] rustls::Error),
@@ -44,43 +47,41 @@ impl Sim {
     /// Starts a simulator on threads of its own. When this returns, all listeners accept connections. Any number can
     /// run in one process.
     pub fn start(config: Config) -> Result<Running, StartError> {
+        config.options.check().map_err(StartError::Options)?;
         let world = World::new(&config)?;
         let mut ready = introduce(&world);
-        let shared = Arc::new(Shared::new(world, config.after_request));
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("qlik-sim").enable_all().build()?;
-        let entered = runtime.enter();
         let mut temporary = None;
-        let tls = bind(config.listen.as_deref())?;
-        if let Some((listener, address)) = tls {
+        let mut acceptor = None;
+        let tls = bind(config.listen.as_deref(), &mut ready.tls)?;
+        if tls.is_some() {
             let dir = match &config.tls_dir {
                 Some(dir) => dir.clone(),
                 None => temporary.insert(tempfile::Builder::new().prefix("qlik-sim-").tempdir()?).path().to_owned(),
             };
-            let (rustls, file) = tls::server(&ready.domain, &dir)?;
-            runtime.spawn(server::serve(listener, Some(TlsAcceptor::from(rustls)), Arc::clone(&shared)));
-            ready.tls = Some(address.to_string());
+            let (server, file) = tls::server(&ready.domain, &dir)?;
+            acceptor = Some(TlsAcceptor::from(server));
             ready.ca_file = Some(file);
         }
-        if let Some((listener, address)) = bind(config.listen_plain.as_deref())? {
-            runtime.spawn(server::serve(listener, None, Arc::clone(&shared)));
-            ready.plain = Some(address.to_string());
-        }
-        if let Some((listener, address)) = bind(config.listen_admin.as_deref())? {
-            runtime.spawn(admin::serve(listener, Arc::clone(&shared)));
-            ready.admin = Some(address.to_string());
-        }
-        drop(entered);
-        Ok(Running { shared, ready, runtime: Some(runtime), _temporary: temporary })
+        let plain = bind(config.listen_plain.as_deref(), &mut ready.plain)?;
+        let admin = bind(config.listen_admin.as_deref(), &mut ready.admin)?;
+        let shared = Arc::new(Shared::new(world, config.after_request));
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("qlik-sim").enable_all().build()?;
+        // from here on an error must not drop the runtime itself, which a thread of another runtime may not do
+        let running = Running { shared, ready, runtime: Some(runtime), _temporary: temporary };
+        running.serve(tls, |listener, shared| server::serve(listener, acceptor, shared))?;
+        running.serve(plain, |listener, shared| server::serve(listener, None, shared))?;
+        running.serve(admin, admin::serve)?;
+        Ok(running)
     }
 }
 
-/// Opens a listener; needs to be called inside the runtime.
-fn bind(address: Option<&str>) -> io::Result<Option<(tokio::net::TcpListener, SocketAddr)>> {
+/// Opens a listener and writes its address down.
+fn bind(address: Option<&str>, bound: &mut Option<String>) -> io::Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    Ok(Some((tokio::net::TcpListener::from_std(listener)?, address)))
+    *bound = Some(listener.local_addr()?.to_string());
+    Ok(Some(listener))
 }
 
 fn introduce(world: &World) -> Ready {
@@ -116,6 +117,22 @@ pub struct Running {
 }
 
 impl Running {
+    fn serve<F>(
+        &self,
+        listener: Option<TcpListener>,
+        server: impl FnOnce(tokio::net::TcpListener, Arc<Shared>) -> F,
+    ) -> io::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let (Some(listener), Some(runtime)) = (listener, &self.runtime) {
+            let _inside = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(server(listener, Arc::clone(&self.shared)));
+        }
+        Ok(())
+    }
+
     /// What the program prints when it is ready.
     pub fn ready(&self) -> &Ready {
         &self.ready
@@ -188,9 +205,11 @@ impl Running {
         self.shared.world().0.options.clone()
     }
 
-    /// Changes the choices.
-    pub fn set_options(&self, options: Options) {
+    /// Changes the choices, unless one of them is none that there is.
+    pub fn set_options(&self, options: Options) -> Result<(), &'static str> {
+        options.check()?;
         self.shared.world().0.options = options;
+        Ok(())
     }
 
     /// Every tenant, purged ones included, by creation.

@@ -125,6 +125,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
                 tokens.push(Token::Word(word));
             }
         }
+        if tokens.len() > MAX_TOKENS {
+            return Err(invalid("too long"));
+        }
     }
     Ok(tokens)
 }
@@ -141,7 +144,8 @@ fn quoted(rest: &mut impl Iterator<Item = char>) -> Result<String, Refusal> {
     Err(invalid("unfinished string"))
 }
 
-/// Deep enough for people, shallow enough for the stack.
+/// Enough for people, and little enough for the stack: chains and nesting both become recursion.
+const MAX_TOKENS: usize = 1000;
 const MAX_DEPTH: usize = 32;
 
 struct Parser<'a> {
@@ -264,6 +268,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let deep = format!("{}a eq 1", "not ".repeat(100));
+        let long = format!("{}a eq 1", "a eq 1 or ".repeat(1000));
+        assert!(Filter::parse(&long).is_err());
         for text in ["", "a", "a eq", "a xx 1", "(a eq 1", "a eq 1)", r#"a eq "1"#, "a eq 1 and", "and", deep.as_str()]
         {
             assert!(Filter::parse(text).is_err(), "{text}");

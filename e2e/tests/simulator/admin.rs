@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use e2e::sim::{Config, Ready, Sim};
+use e2e::sim::{Config, Ready, Sim, StartError};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -60,7 +60,9 @@ async fn portal_actions_options_faults_and_journal_over_http() {
 
     let options = post("/_sim/options", json!({ "reactivateActive": 409 })).await.body;
     assert_eq!((&options["reactivateActive"], &options["missingConfirmHeader"]), (&json!(409), &json!(400)));
-    assert_eq!(post("/_sim/options", json!({ "unknown": 1 })).await.status, StatusCode::BAD_REQUEST);
+    for bad in [json!({ "unknown": 1 }), json!({ "reactivateActive": 500 })] {
+        assert_eq!(post("/_sim/options", bad).await.status, StatusCode::BAD_REQUEST);
+    }
 
     let plan = json!({ "match": { "host": "register", "path": "/nowhere", "count": 2 }, "action": { "status": 500 } });
     assert_eq!(post("/_sim/faults", json!([plan])).await.status, StatusCode::NO_CONTENT);
@@ -111,6 +113,8 @@ async fn a_seed_repeats_every_identifier_and_dropping_closes_the_listeners() {
     assert_eq!(one.ready().license_key, two.ready().license_key);
     assert_eq!(one.ready().regional, two.ready().regional);
     let address = one.tls().unwrap();
+    let taken = Sim::start(Config { listen: Some(address.to_string()), ..Config::default() });
+    assert!(matches!(taken, Err(StartError::Io(_))));
     drop(one);
     assert!(std::net::TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_err());
 }

@@ -98,7 +98,7 @@ async fn deactivation_needs_the_right_hostname_and_window() {
         async move { cloud.action(&id, "deactivate", confirm.as_deref(), Some(body)).await.status.as_u16() }
     };
     assert_eq!(refused(None, json!({})).await, 400);
-    cloud.sim.set_options(Options { missing_confirm_header: 412, ..Options::default() });
+    cloud.sim.set_options(Options { missing_confirm_header: 412, ..Options::default() }).unwrap();
     assert_eq!(refused(None, json!({})).await, 412);
     assert_eq!(refused(Some("other.us.qlikcloud.com".to_owned()), json!({})).await, 412);
     for days in [json!(9), json!(91), json!(30.5), json!("30"), json!(-1), Value::Null] {
@@ -112,7 +112,7 @@ async fn deactivation_needs_the_right_hostname_and_window() {
     let wrong_host = cloud.call(Method::POST, &host, &format!("/api/v1/tenants/{id}/actions/deactivate"), None).await;
     assert_eq!(wrong_host.error(), (404, "TENANTS-8"));
     assert_eq!(cloud.get(REGISTER, &format!("/api/v1/tenants/{id}")).await.error(), (404, "TENANTS-8"));
-    cloud.sim.set_options(Options { register_get_tenant: true, ..Options::default() });
+    cloud.sim.set_options(Options { register_get_tenant: true, ..Options::default() }).unwrap();
     assert_eq!(cloud.get(REGISTER, &format!("/api/v1/tenants/{id}")).await.status, 200);
 }
 
@@ -132,7 +132,7 @@ async fn a_disabled_tenant_answers_401_to_everything_and_comes_back() {
     for (code, text) in
         [(DisabledCode::TenantDisabled, "TENANT_DISABLED"), (DisabledCode::TenantDeactivated, "TENANT_DEACTIVATED")]
     {
-        cloud.sim.set_options(Options { disabled_code: code, ..Options::default() });
+        cloud.sim.set_options(Options { disabled_code: code, ..Options::default() }).unwrap();
         let ask = cloud.ask_token(&host, &cloud.us()).await;
         assert_eq!(ask.error(), (401, text));
         assert_eq!(ask.body["errors"][0]["status"], "401");
@@ -154,7 +154,7 @@ async fn a_disabled_tenant_answers_401_to_everything_and_comes_back() {
     assert_eq!((back.status.as_u16(), &back.body), (200, &json!({ "id": id, "status": "active" })));
     assert_eq!(cloud.get(&host, &format!("/api/v1/tenants/{id}")).await.body["status"], "active");
     assert_eq!(cloud.action(&id, "reactivate", Some(&host), Some(json!({}))).await.status, 200);
-    cloud.sim.set_options(Options { reactivate_active: 409, ..Options::default() });
+    cloud.sim.set_options(Options { reactivate_active: 409, ..Options::default() }).unwrap();
     assert_eq!(cloud.action(&id, "reactivate", Some(&host), None).await.status, 409);
     let effects: Vec<_> = cloud.sim.journal().into_iter().filter_map(|entry| entry.effect).collect();
     assert_eq!(effects.iter().filter(|effect| *effect == "tenant.reactivated").count(), 1);
@@ -174,7 +174,7 @@ async fn a_purged_tenant_is_gone() {
     assert_eq!(cloud.ask_token(&host, &cloud.us()).await.error(), (404, "TENANTS-8"));
     assert_eq!(cloud.action(&id, "reactivate", Some(&host), None).await.error(), (404, "TENANTS-8"));
     assert_eq!(cloud.action(&id, "deactivate", Some(&host), None).await.error(), (404, "TENANTS-8"));
-    cloud.sim.set_options(Options { purged_host: PurgedHost::Drop, ..Options::default() });
+    cloud.sim.set_options(Options { purged_host: PurgedHost::Drop, ..Options::default() }).unwrap();
     assert!(cloud.request(Method::GET, &host, "/").send().await.is_err());
 }
 

@@ -84,7 +84,7 @@ async fn filters() {
         assert_eq!(list(&cloud, &[("filter", &bad)]).await.status, 400, "{bad}");
     }
     assert_eq!(list(&cloud, &[("filter", r#"subscriptionId eq "foreign""#)]).await.status, 403);
-    cloud.sim.set_options(Options { filter_needs_subscription: false, ..Options::default() });
+    cloud.sim.set_options(Options { filter_needs_subscription: false, ..Options::default() }).unwrap();
     assert_eq!(names(&list(&cloud, &[("filter", r#"name eq "tenant-0""#)]).await.body), ["tenant-0"]);
 }
 
@@ -93,7 +93,7 @@ async fn pages_are_followed_by_absolute_links_in_both_directions() {
     let cloud = Cloud::start();
     populate(&cloud, &["us"; 5]);
     for next_link in [NextLink::Absent, NextLink::Null] {
-        cloud.sim.set_options(Options { next_link, max_page: Some(2), ..Options::default() });
+        cloud.sim.set_options(Options { next_link, max_page: Some(2), ..Options::default() }).unwrap();
         let token = cloud.token(CONSOLE, &cloud.sim.ready().organization).await;
         let follow = |href: String| Cloud::answer(cloud.http.get(href).bearer_auth(&token));
         let mut page = list(&cloud, &[("sort", "-name"), ("limit", "100")]).await.body;

@@ -140,7 +140,7 @@ async fn a_used_up_tier_answers_429_until_its_window_ends() {
     let (_, host) = cloud.tenant().await;
     let token = cloud.token(&host, &cloud.us()).await;
     // a thousand a minute for five minutes, scaled to five in all
-    cloud.sim.set_options(Options { rate_scale: 0.001, ..Options::default() });
+    cloud.sim.set_options(Options { rate_scale: 0.001, ..Options::default() }).unwrap();
     let me = || Cloud::answer(cloud.request(Method::GET, &host, "/api/v1/tenants/me").bearer_auth(&token));
     for _ in 0..5 {
         assert_eq!(me().await.status, 302);

@@ -90,7 +90,8 @@ fn token(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
 
 /// The fields of a token request: JSON or form, credentials in the body or in HTTP Basic.
 fn fields(call: &Call) -> Result<BTreeMap<String, String>, Refusal> {
-    let form = call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let kind = call.header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let form = kind.starts_with("application/x-www-form-urlencoded");
     let mut fields: BTreeMap<String, String> = if form {
         url::form_urlencoded::parse(&call.body).into_owned().collect()
     } else {
