@@ -1,7 +1,7 @@
 //! A simulator of Qlik Cloud, written from the API reference alone.
 //!
 //! It never uses the operator's code, so that the two can disagree. Every handler is a synchronous function on one
-//! [`world::World`] behind one lock: an effect, its journal entry and the answer are decided together, and only then
+//! `World` behind one lock: an effect, its journal entry and the answer are decided together, and only then
 //! does anything asynchronous (a fault, a hook, the socket) happen. A further Qlik API is one more file in `api/` with
 //! its table of endpoints.
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use e2e::sim::{After, Config, Effect, FaultPlan, Match, Trickle, When};
+use e2e::sim::{After, Config, Effect, Entry, FaultPlan, Match, Trickle, When};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::cloud::{Cloud, REGISTER};
 
@@ -19,7 +20,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let cloud = Cloud::start();
+        Self::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let cloud = Cloud::with(config);
         let token = cloud.token(REGISTER, &cloud.us()).await;
         Self { cloud, token }
     }
@@ -96,15 +101,22 @@ async fn bodies_can_be_cut_slow_or_nonsense() {
 
 #[tokio::test]
 async fn answers_can_be_late_or_never_come() {
-    let scene = Scene::new().await;
-    let patience = Duration::from_millis(200);
-    scene.plan(Effect::Hang);
-    assert!(scene.create().timeout(patience).send().await.unwrap_err().is_timeout());
-    assert_eq!(scene.tenants(), 0);
-    // late is after the effect
-    scene.plan(Effect::DelayMs(60_000));
-    assert!(scene.create().timeout(patience).send().await.unwrap_err().is_timeout());
-    assert_eq!(scene.tenants(), 1);
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let hook = move |entry: &Entry| {
+        told.send(entry.clone()).unwrap();
+        After::Answer
+    };
+    let scene = Scene::with(Config { after_request: Some(Arc::new(hook)), ..Config::default() }).await;
+    heard.recv().await.unwrap();
+    // what never comes has no effect unless told so; late is after the effect
+    for (effect, status, tenants) in [(Effect::Hang, None, 0), (Effect::DelayMs(600_000), Some(201), 1)] {
+        scene.plan(effect);
+        let waiting = tokio::spawn(scene.create().send());
+        let entry = heard.recv().await.unwrap();
+        assert_eq!((entry.status, entry.committed, scene.tenants()), (status, tenants == 1, tenants));
+        assert!(!waiting.is_finished());
+        waiting.abort();
+    }
 }
 
 #[tokio::test]
@@ -123,7 +135,7 @@ async fn a_storm_ends_by_the_virtual_clock() {
 async fn a_hook_can_cut_the_client_off_after_any_request() {
     let cut = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&cut);
-    let hook = move |entry: &e2e::sim::Entry| {
+    let hook = move |entry: &Entry| {
         if entry.seq == seen.load(Ordering::SeqCst) { After::Drop } else { After::Answer }
     };
     let cloud = Cloud::with(Config { after_request: Some(Arc::new(hook)), ..Config::default() });
