@@ -1,1 +1,39 @@
 //! A simulator of Qlik Cloud, written from the API reference alone.
+//!
+//! It never uses the operator's code, so that the two can disagree. Every handler is a synchronous function on one
+//! `World` behind one lock: an effect, its journal entry and the answer are decided together, and only then
+//! does anything asynchronous (a fault, a hook, the socket) happen. A further Qlik API is one more file in `api/` with
+//! its table of endpoints.
+
+mod admin;
+mod answer;
+mod api;
+mod call;
+mod clock;
+mod config;
+mod exchange;
+mod faults;
+mod faultwire;
+mod ids;
+mod journal;
+mod portal;
+mod rates;
+mod refusal;
+mod region;
+mod running;
+mod scim;
+mod server;
+mod tenant;
+mod tls;
+mod token;
+mod vhost;
+mod world;
+
+pub use config::{
+    After, AfterRequest, Config, Credentials, DisabledCode, NewHost, NextLink, Options, PurgedHost, Ready,
+};
+pub use faults::{Effect, Fault, FaultPlan, FaultState, Match, Trickle, When};
+pub use journal::Entry;
+pub use portal::{ClientRequest, NewClient, PortalError, PortalPatch, PortalTenant};
+pub use running::{Running, Sim, StartError};
+pub use tenant::{Flags, Status, Tenant, User};

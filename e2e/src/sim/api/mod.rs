@@ -1,0 +1,233 @@
+//! The APIs: one file each, with a table of endpoints. What is common to all of them happens here, in the order in
+//! which Qlik's layers stand in front of each other: host, tenant status, endpoint, token, rate limit, scope.
+
+mod licenses;
+mod oauth;
+mod organization;
+mod register;
+mod tenants;
+mod users;
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use jiff::Timestamp;
+
+use super::call::{Call, Caller, Context, Reply};
+use super::clock::later;
+use super::config::{DisabledCode, PurgedHost};
+use super::rates::{Account, Tier};
+use super::refusal::{ErrorStyle, Refusal};
+use super::tenant::Status;
+use super::vhost::{HostKind, VirtualHost};
+use super::world::World;
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Access {
+    /// Anyone.
+    Open,
+    /// The bearer of a token of this host with one of these scopes.
+    AnyOf(&'static [&'static str]),
+}
+
+/// One operation of an API.
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    /// Path; a part in braces stands for any one segment.
+    pub(crate) path: &'static str,
+    pub(crate) hosts: &'static [HostKind],
+    pub(crate) access: Access,
+    pub(crate) style: ErrorStyle,
+    pub(crate) run: fn(&mut World, &Context<'_>) -> Result<Reply, Refusal>,
+}
+
+impl Endpoint {
+    /// Reads are Tier 1 and everything else Tier 2; endpoints of special rates are not among those here.
+    fn tier(&self) -> Tier {
+        if self.method == Method::GET { Tier::One } else { Tier::Two }
+    }
+}
+
+/// In order of precedence: `/me` stands before `/{id}` inside each table.
+static TABLES: [&[Endpoint]; 6] = [
+    oauth::ENDPOINTS,
+    tenants::ENDPOINTS,
+    register::ENDPOINTS,
+    users::ENDPOINTS,
+    licenses::ENDPOINTS,
+    organization::ENDPOINTS,
+];
+
+/// What became of a request.
+pub(crate) struct Handled {
+    pub(crate) answer: Result<Reply, Refusal>,
+    pub(crate) style: ErrorStyle,
+    pub(crate) caller: Option<String>,
+    /// The host is gone: close the connection instead of answering.
+    pub(crate) gone: bool,
+}
+
+/// Carries a request out.
+pub(crate) fn handle(world: &mut World, call: &Call, host: &VirtualHost, now: Timestamp) -> Handled {
+    let refused = |refusal, style| Handled { answer: Err(refusal), style, caller: None, gone: false };
+    if call.too_large {
+        let refusal = Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large");
+        return refused(refusal, ErrorStyle::Text);
+    }
+    if let Err(refusal) = at_home(world, host, now) {
+        let gone = refusal.status == StatusCode::NOT_FOUND
+            && world.options.purged_host == PurgedHost::Drop
+            && purged(world, host);
+        return Handled { gone, ..refused(refusal, ErrorStyle::Text) };
+    }
+    let (endpoint, params) = match find(call, host.kind()) {
+        Ok(found) => found,
+        Err(refusal) => return refused(refusal, ErrorStyle::Text),
+    };
+    let caller = match authenticate(world, call, host, now) {
+        Ok(caller) => Some(caller),
+        Err(refusal) if matches!(endpoint.access, Access::AnyOf(_)) => return refused(refusal, endpoint.style),
+        Err(_) => None,
+    };
+    let cx = Context { call, host, now, caller, params };
+    let answer = admit(world, endpoint, &cx).and_then(|()| (endpoint.run)(world, &cx));
+    let proven = answer.as_ref().ok().and_then(|reply| reply.client_id.clone());
+    let caller = proven.or_else(|| cx.caller.map(|caller| caller.client_id));
+    Handled { answer, style: endpoint.style, caller, gone: false }
+}
+
+/// Whether anybody is home: refuses for hosts that nobody has and for tenants that are not active.
+fn at_home(world: &World, host: &VirtualHost, now: Timestamp) -> Result<(), Refusal> {
+    let id = match host {
+        VirtualHost::Register(_) | VirtualHost::Console => return Ok(()),
+        // what a name answers that no tenant has is undocumented: the same as a purged tenant's
+        VirtualHost::Unknown => return Err(Refusal::no_tenant().detail("no such host")),
+        VirtualHost::Tenant(id) => id,
+    };
+    let tenant = world.tenants.get(id).ok_or_else(Refusal::no_tenant)?;
+    match tenant.status {
+        Status::Deleted => return Err(Refusal::no_tenant()),
+        Status::Disabled => {
+            let code = match world.options.disabled_code {
+                DisabledCode::TenantDisabled => "TENANT_DISABLED",
+                DisabledCode::TenantDeactivated => "TENANT_DEACTIVATED",
+            };
+            let title = "Tenant has been deactivated. Contact your administrator for more details.";
+            return Err(Refusal::coded(StatusCode::UNAUTHORIZED, code, title));
+        }
+        Status::Active => {}
+    }
+    match world.options.new_host {
+        Some(spell) if now < later(tenant.created, Duration::from_secs(spell.seconds.into())) => {
+            let status = StatusCode::from_u16(spell.status).unwrap_or(StatusCode::NOT_FOUND);
+            Err(Refusal::plain(status, "the host of this tenant is not ready"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn purged(world: &World, host: &VirtualHost) -> bool {
+    match host {
+        VirtualHost::Tenant(id) => world.tenants.get(id).is_some_and(|tenant| tenant.status == Status::Deleted),
+        VirtualHost::Register(_) | VirtualHost::Console | VirtualHost::Unknown => false,
+    }
+}
+
+fn find(call: &Call, kind: HostKind) -> Result<(&'static Endpoint, Vec<String>), Refusal> {
+    let mut allowed = Vec::new();
+    for endpoint in TABLES.iter().copied().flatten().filter(|endpoint| endpoint.hosts.contains(&kind)) {
+        if let Some(params) = matched(endpoint.path, &call.path) {
+            if endpoint.method == call.method {
+                return Ok((endpoint, params));
+            }
+            allowed.push(endpoint.method.as_str());
+        }
+    }
+    if !allowed.is_empty() {
+        let mut refusal = Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
+        refusal.more.allow = Some(allowed.join(", "));
+        return Err(refusal);
+    }
+    // documented: the tenants API answers TENANTS-8 wherever one of its operations is not to be had
+    if call.path.starts_with("/api/v1/tenants") {
+        return Err(Refusal::no_tenant());
+    }
+    Err(Refusal::plain(StatusCode::NOT_FOUND, "no such resource"))
+}
+
+/// The variable parts of `path` if it has the form of `pattern`.
+fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let mut params = Vec::new();
+    let (mut wanted, mut had) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), had.next()) {
+            (None, None) => return Some(params),
+            (Some(want), Some(have)) if want.starts_with('{') && !have.is_empty() => params.push(have.to_owned()),
+            (Some(want), Some(have)) if want == have => {}
+            _ => return None,
+        }
+    }
+}
+
+/// The bearer of a token that this very host issued and that has not expired.
+pub(crate) fn authenticate(world: &World, call: &Call, host: &VirtualHost, now: Timestamp) -> Result<Caller, Refusal> {
+    let refused = || Refusal::unauthorized("the access token is missing, expired or not valid for this host");
+    let token = call
+        .header("authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .ok_or_else(refused)?;
+    let claims = world.keys.open(token).ok_or_else(refused)?;
+    // Two names of one tenant count as two hosts: the strictest reading of "tokens do not cross hosts"
+    let own = claims.iss == format!("https://{}", call.host) && claims.aud == claims.iss;
+    if !own || claims.exp <= now.as_second() {
+        return Err(refused());
+    }
+    if let VirtualHost::Tenant(id) = host {
+        let user = world.tenants.get(id).and_then(|tenant| tenant.users.iter().find(|user| user.id == claims.sub));
+        match user {
+            Some(user) if !user.disabled => {}
+            Some(_) => return Err(Refusal::unauthorized("the user is disabled")),
+            None => return Err(refused()),
+        }
+    }
+    Ok(Caller {
+        client_id: claims.client_id,
+        subject: claims.sub,
+        scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+    })
+}
+
+fn admit(world: &mut World, endpoint: &Endpoint, cx: &Context<'_>) -> Result<(), Refusal> {
+    let (Access::AnyOf(scopes), Some(caller)) = (endpoint.access, &cx.caller) else { return Ok(()) };
+    charge(world, endpoint.tier(), &caller.subject, cx)?;
+    if caller.scopes.iter().any(|scope| scopes.contains(&scope.as_str())) {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(format!("one of these scopes is needed: {}", scopes.join(", "))))
+}
+
+/// Charges the user's budget for a tier.
+fn charge(world: &mut World, tier: Tier, user: &str, cx: &Context<'_>) -> Result<(), Refusal> {
+    let tenant = match cx.host {
+        VirtualHost::Tenant(id) => id.clone(),
+        VirtualHost::Register(_) | VirtualHost::Console | VirtualHost::Unknown => cx.call.host.clone(),
+    };
+    let account = Account { tier, user: user.to_owned(), tenant };
+    world.rates.charge(account, cx.now, world.options.rate_scale).map_err(Refusal::too_many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matched;
+
+    #[test]
+    fn patterns_bind_whole_segments() {
+        assert_eq!(matched("/api/v1/tenants/{id}", "/api/v1/tenants/x"), Some(vec!["x".to_owned()]));
+        assert_eq!(matched("/api/v1/tenants/{id}", "/api/v1/tenants/"), None);
+        assert_eq!(matched("/api/v1/tenants/{id}", "/api/v1/tenants/x/y"), None);
+        assert_eq!(matched("/api/v1/tenants", "/api/v1/tenants"), Some(vec![]));
+    }
+}

@@ -1,0 +1,215 @@
+//! What the simulator is started with, what can be switched while it runs, and the line it prints when ready.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::Entry;
+
+/// How to start a simulator. The default listens with TLS and for administration on random loopback ports.
+#[derive(Clone)]
+pub struct Config {
+    /// Address of the TLS listener; `None` leaves it off.
+    pub listen: Option<String>,
+    /// Address of the plain HTTP listener; `None` leaves it off.
+    pub listen_plain: Option<String>,
+    /// Address of the admin listener; `None` leaves it off.
+    pub listen_admin: Option<String>,
+    /// Domain under which the virtual hosts live.
+    pub domain: String,
+    /// Where `ca.pem` is written; a temporary directory that goes with the simulator when absent.
+    pub tls_dir: Option<PathBuf>,
+    /// Seed of all identifiers; unpredictable when absent.
+    pub seed: Option<u64>,
+    /// How many tenants a licence allows at one time.
+    pub tenant_quota: usize,
+    /// Choices the documentation leaves open; they can be changed while running.
+    pub options: Options,
+    /// Called for every request after its effect is committed and journalled, before the answer is sent.
+    pub after_request: Option<AfterRequest>,
+}
+
+/// The hook type of [`Config::after_request`].
+pub type AfterRequest = Arc<dyn Fn(&Entry) -> After + Send + Sync>;
+
+/// What a hook wants done with the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Send it.
+    Answer,
+    /// Close the connection without an answer.
+    Drop,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Some("127.0.0.1:0".to_owned()),
+            listen_plain: None,
+            listen_admin: Some("127.0.0.1:0".to_owned()),
+            domain: "qlikcloud.com".to_owned(),
+            tls_dir: None,
+            seed: None,
+            tenant_quota: 10_000,
+            options: Options::default(),
+            after_request: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("listen_plain", &self.listen_plain)
+            .field("listen_admin", &self.listen_admin)
+            .field("domain", &self.domain)
+            .field("tls_dir", &self.tls_dir)
+            .field("seed", &self.seed)
+            .field("tenant_quota", &self.tenant_quota)
+            .field("options", &self.options)
+            .field("after_request", &self.after_request.is_some())
+            .finish()
+    }
+}
+
+/// Behaviour that Qlik's documentation leaves open or contradicts itself about. Defaults are the least forgiving
+/// reading, so that a client that works here does not lean on luck.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// Error code of a disabled tenant's 401 (two pages of Qlik disagree).
+    pub disabled_code: DisabledCode,
+    /// Status of reactivating a tenant that is active: 200, or a 4xx.
+    pub reactivate_active: u16,
+    /// Status when `qlik-confirm-hostname` is missing altogether: 400 or 412.
+    pub missing_confirm_header: u16,
+    /// Whether `GET /api/v1/tenants/{id}` answers on the register host.
+    pub register_get_tenant: bool,
+    /// What the host of a purged tenant does.
+    pub purged_host: PurgedHost,
+    /// Real milliseconds between committing a create and answering it.
+    pub create_delay_ms: u64,
+    /// A spell in which the host of a new tenant is not there yet.
+    pub new_host: Option<NewHost>,
+    /// How the last page of a list says that there is no next one.
+    pub next_link: NextLink,
+    /// Upper bound on page sizes, below what the client asks for.
+    pub max_page: Option<usize>,
+    /// Whether a filter of the organization API must name `subscriptionId`, as its page states.
+    pub filter_needs_subscription: bool,
+    /// Factor on all rate limits; 0.01 makes ten reads a minute of a thousand.
+    pub rate_scale: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            disabled_code: DisabledCode::TenantDisabled,
+            reactivate_active: 200,
+            missing_confirm_header: 400,
+            register_get_tenant: false,
+            purged_host: PurgedHost::NotFound,
+            create_delay_ms: 0,
+            new_host: None,
+            next_link: NextLink::Absent,
+            max_page: None,
+            filter_needs_subscription: true,
+            rate_scale: 1.0,
+        }
+    }
+}
+
+impl Options {
+    /// Says what is wrong with a choice that is none.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if !matches!(self.reactivate_active, 200 | 400..=499) {
+            return Err("reactivateActive is 200 or a 4xx");
+        }
+        if !matches!(self.missing_confirm_header, 400 | 412) {
+            return Err("missingConfirmHeader is 400 or 412");
+        }
+        if self.new_host.is_some_and(|spell| !matches!(spell.status, 401 | 404)) {
+            return Err("newHost.status is 401 or 404");
+        }
+        if self.max_page == Some(0) || !self.rate_scale.is_finite() || self.rate_scale < 0.0 {
+            return Err("maxPage is at least 1, rateScale at least 0");
+        }
+        Ok(())
+    }
+}
+
+/// The two documented codes of a disabled tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DisabledCode {
+    /// As the page on deleting tenants has it.
+    TenantDisabled,
+    /// As the tutorial has it.
+    TenantDeactivated,
+}
+
+/// Ways in which a purged tenant's host may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PurgedHost {
+    /// 404 with `TENANTS-8`.
+    NotFound,
+    /// The connection is closed without an answer.
+    Drop,
+}
+
+/// For how long a new host answers with an error instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewHost {
+    /// 401 or 404.
+    pub status: u16,
+    /// Virtual seconds after the creation; they pass in real time too.
+    pub seconds: u32,
+}
+
+/// Styles of ending a paged list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NextLink {
+    /// `links` has no `next`.
+    Absent,
+    /// `links.next.href` is `null`.
+    Null,
+}
+
+/// An OAuth client's id and secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// Client id.
+    pub client_id: String,
+    /// Client secret.
+    pub client_secret: String,
+}
+
+/// The line that the program prints when all its listeners accept connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// Address of the TLS listener.
+    pub tls: Option<String>,
+    /// Address of the plain HTTP listener.
+    pub plain: Option<String>,
+    /// Address of the admin listener.
+    pub admin: Option<String>,
+    /// The CA certificate that clients must trust.
+    pub ca_file: Option<PathBuf>,
+    /// Domain of the virtual hosts.
+    pub domain: String,
+    /// Signed key of the first licence.
+    pub license_key: String,
+    /// The regional OAuth clients of the first licence.
+    pub regional: BTreeMap<String, Credentials>,
+    /// The organization's OAuth client.
+    pub organization: Credentials,
+}

@@ -1,0 +1,9 @@
+//! The simulator through real sockets: what Qlik documents, what it leaves open, and what faults do to a client.
+#![expect(clippy::unwrap_used, reason = "what the tests share fails a test by panicking, as the tests do")]
+
+mod admin;
+mod cloud;
+mod faults;
+mod lifecycle;
+mod organization;
+mod tokens;
