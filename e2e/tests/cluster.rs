@@ -1,4 +1,5 @@
 //! The local control plane itself: is it real, is it exact, does it leave nothing behind?
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its helper functions too")]
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,9 +7,12 @@ use std::time::Duration;
 
 use e2e::cluster::audit::{Filter, Position};
 use e2e::cluster::{Cluster, Error, directory};
-use e2e::process::{Launch, until};
+use e2e::process::{Exit, Launch, until};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
+
+#[path = "cluster/proxy.rs"]
+mod proxy;
 
 const SOON: Duration = Duration::from_secs(30);
 const ADMINS: &str = "system:masters";
@@ -93,8 +97,13 @@ async fn an_identity_may_do_what_its_groups_are_granted_and_nothing_else() {
     let secrets: Api<Secret> = Api::namespaced(identity.client().expect("client"), name);
     let refused = secrets.list(&ListParams::default()).await.expect_err("not granted");
     assert!(is_status(&refused, 403), "{refused}");
-    let too_many = cluster.identity("alice", &["a", "b", "c"]).await;
-    assert!(matches!(too_many, Err(Error::Unsupported(_))));
+}
+
+#[tokio::test]
+async fn an_identity_with_more_groups_than_a_certificate_holds_is_refused() {
+    let cluster = Cluster::shared().await.expect("cluster");
+    let refused = cluster.identity("alice", &["a", "b", "c"]).await;
+    assert!(matches!(refused, Err(Error::Unsupported(_))));
 }
 
 #[tokio::test]
@@ -137,7 +146,7 @@ async fn the_audit_log_has_each_request_exactly_once() {
 
 #[tokio::test]
 async fn definitions_are_served_when_they_are_applied() {
-    const DEFINITION: &str = r#"apiVersion: apiextensions.k8s.io/v1
+    const DEFINITION: &str = r"apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: cups.cluster.test}
 spec:
@@ -149,7 +158,7 @@ spec:
     served: true
     storage: true
     schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
-"#;
+";
     let cluster = Cluster::shared().await.expect("cluster");
     cluster.apply_crds(DEFINITION).await.expect("apply");
     cluster.apply_crds(DEFINITION).await.expect("apply again");
@@ -157,6 +166,8 @@ spec:
     let cup = "apiVersion: cluster.test/v1\nkind: Cup\nmetadata: {name: one}\nspec: {size: 3}\n";
     let applied = cluster.kubectl(&["apply", "-n", namespace.name(), "-f", "-"], cup).await.expect("kubectl");
     assert!(applied.success(), "{applied:?}");
+    let removed = cluster.kubectl(&["delete", "crd", "cups.cluster.test"], "").await.expect("kubectl");
+    assert!(removed.success(), "{removed:?}");
 }
 
 #[tokio::test]
@@ -203,6 +214,31 @@ async fn killing_the_keeper_outright_leaves_no_process_and_a_directory_that_the_
         Ok::<_, io::Error>((!directory.exists()).then_some(()))
     });
     swept.await.expect("swept");
+}
+
+#[tokio::test]
+async fn a_cluster_that_exists_is_used_when_asked_for_by_name_and_only_then() {
+    let cluster = Cluster::shared().await.expect("cluster");
+    let scratch = tempfile::tempdir().expect("directory");
+    let run = |context: &'static str| {
+        Launch::new(std::env::current_exe().expect("own path"))
+            .args(["kubectl_works_and", "an_identity_may_do", "a_dropped_namespace"])
+            .env("CLUSTER", context)
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .spawn(scratch.path().join(context))
+            .expect("spawn")
+    };
+    let by_name = run("local");
+    let exit = by_name.wait(Duration::from_mins(2)).await.expect("end");
+    assert_eq!(exit, Exit::Code(0), "{}", by_name.tail());
+    assert!(by_name.log().expect("log").contains("3 passed"), "{}", by_name.tail());
+    let audit = cluster.audit().expect("audit log");
+    let alice = audit.entries(Position::START, &Filter::new().user("alice").resource("secrets")).await;
+    assert!(alice.expect("entries").iter().any(|entry| entry.code == 403), "it was this very cluster");
+
+    let unknown = run("other");
+    assert_eq!(unknown.wait(SOON).await.expect("end"), Exit::Code(101), "the current context is no substitute");
+    assert!(unknown.log().expect("log").contains("no context named other"), "{}", unknown.tail());
 }
 
 /// The variable that turns the test below into a program for others to kill: the file it writes to when ready.

@@ -1,4 +1,5 @@
 //! Guarded processes: they end with their owner, and nobody else's signals reach them.
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its helper functions too")]
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,4 +126,22 @@ async fn a_cleared_environment_holds_what_is_given() {
     let log = process.log().expect("log");
     assert!(log.contains("GIVEN=1\n"), "{log}");
     assert!(!log.contains("CARGO"), "{log}");
+}
+
+#[tokio::test]
+async fn a_process_whose_owner_is_gone_is_found_and_others_are_not() {
+    let owned = shell("exec sleep 1000");
+    let mut stray = std::process::Command::new("/bin/sleep");
+    // A mark that no living process has.
+    let mut stray = stray.arg("1000").env(e2e::process::OWNER_VARIABLE, "2:nothing").spawn().expect("spawn");
+    let pid = stray.id().cast_signed();
+    let found = until(SOON, "it is found", async || {
+        let unowned = e2e::process::unowned()?;
+        assert!(unowned.iter().all(|process| process.pid != owned.process.pid()));
+        Ok::<_, std::io::Error>(unowned.into_iter().find(|process| process.pid == pid))
+    });
+    let found = found.await;
+    stray.kill().expect("kill");
+    stray.wait().expect("wait");
+    assert_eq!(found.expect("found").command, "/bin/sleep 1000");
 }

@@ -44,7 +44,13 @@ impl Access<'_> {
 /// The client configuration that a kubeconfig file's current context stands for.
 pub(super) async fn load(path: &Path) -> Result<kube::Config, Error> {
     let kubeconfig = kube::config::Kubeconfig::read_from(path)?;
-    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+    // It is taken from the environment, too, but nothing on loopback is reached through somebody's proxy.
+    if config.cluster_url.host() == Some("127.0.0.1") {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 fn encode(pem: &str) -> Value {
