@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use e2e::cluster::keeper::{ControlPlane, DEFAULT_CONTROLLERS, DONE, START_API_SERVER, STOP_API_SERVER, Settings};
-use e2e::cluster::{Error, binaries, directory::Directory, leftovers};
+use e2e::cluster::{
+    Error, binaries,
+    directory::{Directory, sweep},
+    leftovers,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -64,6 +68,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         Some(Task::Check) => leftovers::check(Duration::from_secs(15)).await,
         Some(Task::Directory) => {
             let mut owner = Owner::new()?;
+            sweep()?;
             let directory = Directory::create()?;
             print(&serde_json::json!({ "dir": directory.path() }).to_string())?;
             while owner.next().await.is_some() {}

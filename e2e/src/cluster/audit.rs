@@ -133,22 +133,27 @@ impl AuditLog {
         // Nothing is there to be found; any answer will do. Without one the marker does not show up.
         let _ = self.client.request_text(request).await;
         until(PATIENCE, "the audit log's marker", async || {
-            let text = self.read(Position(start), None)?;
-            let Some(found) = text.find(&marker) else { return Ok(None) };
-            let Some(line_end) = text[found..].find('\n') else { return Ok(None) };
-            Ok::<_, Error>(Some(Position(start + (found + line_end + 1) as u64)))
+            let bytes = self.read(Position(start), None)?;
+            let mut end = start;
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                end += line.len() as u64;
+                if line.ends_with(b"\n") && String::from_utf8_lossy(line).contains(&marker) {
+                    return Ok(Some(Position(end)));
+                }
+            }
+            Ok::<_, Error>(None)
         })
         .await
     }
 
-    /// The accepted requests, without those of the log itself, from a position to now.
+    /// The requests answered from a position to now, refused ones included, without those of the log itself.
     pub async fn entries(&self, since: Position, filter: &Filter) -> Result<Vec<Entry>, Error> {
         let end = self.position().await?;
-        let text = self.read(since, Some(end))?;
+        let bytes = self.read(since, Some(end))?;
         let mut entries = Vec::new();
-        for line in text.lines() {
-            let event: Event =
-                serde_json::from_str(line).map_err(|error| Error::Document(line.to_owned(), error.to_string()))?;
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let event: Event = serde_json::from_slice(line)
+                .map_err(|error| Error::Document(String::from_utf8_lossy(line).into_owned(), error.to_string()))?;
             if let Some(entry) = event.into_entry()
                 && filter.accepts(&entry)
             {
@@ -174,7 +179,7 @@ impl AuditLog {
         }
     }
 
-    fn read(&self, from: Position, to: Option<Position>) -> Result<String, Error> {
+    fn read(&self, from: Position, to: Option<Position>) -> Result<Vec<u8>, Error> {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(from.0))?;
@@ -182,13 +187,7 @@ impl AuditLog {
             file.take(to.map_or(u64::MAX, |to| to.0.saturating_sub(from.0))).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let bytes = read().map_err(io_error(format!("read {}", self.path.display())))?;
-        // A position must be one in the file's bytes, hence no lossy conversion. Half a line may end in half a letter.
-        let valid = match std::str::from_utf8(&bytes) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
-        };
-        Ok(valid.to_owned())
+        read().map_err(io_error(format!("read {}", self.path.display())))
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 use super::Cluster;
 use super::error::{Error, io_error};
 use super::identity::Identity;
+use crate::process::{OWNER_VARIABLE, own_mark};
 
 /// What a finished program has printed and returned.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ impl Cluster {
         // Discovery is cached in here and not in the user's home directory.
         command.arg("--kubeconfig").arg(kubeconfig).arg("--cache-dir").arg(self.directory.join("kubectl-cache"));
         command.args(args).env_remove("KUBECONFIG").env("KUBERC", "off").kill_on_drop(true);
+        // Not guarded: it ends by itself, with the cluster at the latest. Marked all the same, to be found if it hangs.
+        command.env(OWNER_VARIABLE, own_mark()?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(io_error("start kubectl"))?;
         if let Some(mut pipe) = child.stdin.take() {

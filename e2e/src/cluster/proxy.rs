@@ -18,9 +18,9 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Cluster;
-use super::error::Error;
+use super::error::{Error, kube_error};
 use super::identity::{Certified, Identity};
-use super::kubeconfig::Access;
+use super::kubeconfig::{Access, load};
 
 /// A request that has not been forwarded yet.
 #[derive(Debug, Clone)]
@@ -74,18 +74,30 @@ pub enum After {
     Drop,
 }
 
-/// A say in each request, watches included.
-pub type BeforeRequest = Arc<dyn Fn(&Call) -> Before + Send + Sync>;
-/// A say in each complete answer, watches excluded.
-pub type AfterRequest = Arc<dyn Fn(&Request) -> After + Send + Sync>;
+type BeforeRequest = Arc<dyn Fn(&Call) -> Before + Send + Sync>;
+type AfterRequest = Arc<dyn Fn(&Request) -> After + Send + Sync>;
 
 /// The say that a test has; by default everything passes.
 #[derive(Clone)]
 pub struct Hooks {
-    /// Asked before a request is forwarded.
-    pub before_request: BeforeRequest,
-    /// Asked when the API server has answered and the answer is not yet passed on.
-    pub after_request: AfterRequest,
+    before_request: BeforeRequest,
+    after_request: AfterRequest,
+}
+
+impl Hooks {
+    /// Asked before each request is forwarded, watches included.
+    #[must_use]
+    pub fn before_request(mut self, hook: impl Fn(&Call) -> Before + Send + Sync + 'static) -> Self {
+        self.before_request = Arc::new(hook);
+        self
+    }
+
+    /// Asked when the API server has answered in full and the answer is not yet passed on, watches excluded.
+    #[must_use]
+    pub fn after_request(mut self, hook: impl Fn(&Request) -> After + Send + Sync + 'static) -> Self {
+        self.after_request = Arc::new(hook);
+        self
+    }
 }
 
 impl Default for Hooks {
@@ -130,6 +142,11 @@ impl Proxy {
     /// The kubeconfig file for the operator.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// A client that goes through the proxy.
+    pub async fn client(&self) -> Result<kube::Client, Error> {
+        kube::Client::try_from(load(&self.kubeconfig).await?).map_err(kube_error("make a client"))
     }
 
     /// How many requests the API server has answered, watches excluded, answers that were dropped included.

@@ -7,7 +7,6 @@ use e2e::cluster::{Identity, TestNamespace};
 use futures::TryStreamExt;
 use http::StatusCode;
 use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::*;
 
@@ -27,9 +26,7 @@ async fn setup(prefix: &str) -> Setup {
 impl Setup {
     async fn proxy(&self, hooks: Hooks) -> (Proxy, Api<ConfigMap>) {
         let proxy = Proxy::start(self.cluster, &self.identity, hooks).await.expect("proxy");
-        let kubeconfig = Kubeconfig::read_from(proxy.kubeconfig()).expect("kubeconfig");
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        let client = kube::Client::try_from(config.expect("config")).expect("client");
+        let client = proxy.client().await.expect("client");
         (proxy, Api::namespaced(client, self.namespace.name()))
     }
 
@@ -44,11 +41,11 @@ async fn requests_are_counted_shown_and_made_as_the_operator() {
     let setup = setup("proxy-count").await;
     let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
     let record = Arc::clone(&seen);
-    let after_request = Arc::new(move |request: &Request| {
+    let hooks = Hooks::default().after_request(move |request| {
         record.lock().expect("lock").push(request.clone());
         After::Answer
     });
-    let (proxy, maps) = setup.proxy(Hooks { after_request, ..Hooks::default() }).await;
+    let (proxy, maps) = setup.proxy(hooks).await;
     maps.create(&PostParams::default(), &config_map("one")).await.expect("create");
     let patch = serde_json::json!({ "data": { "key": "x".repeat(200_000) } });
     maps.patch("one", &PatchParams::default(), &Patch::Merge(&patch)).await.expect("patch");
@@ -73,11 +70,11 @@ async fn requests_are_counted_shown_and_made_as_the_operator() {
 #[tokio::test]
 async fn a_dropped_answer_was_still_carried_out() {
     let setup = setup("proxy-drop").await;
-    let after_request: e2e::cluster::proxy::AfterRequest = Arc::new(|request| match request.seq {
+    let hooks = Hooks::default().after_request(|request| match request.seq {
         1 => After::Drop,
         _ => After::Answer,
     });
-    let (proxy, maps) = setup.proxy(Hooks { after_request, ..Hooks::default() }).await;
+    let (proxy, maps) = setup.proxy(hooks).await;
     let error = maps.create(&PostParams::default(), &config_map("one")).await.expect_err("no answer");
     assert!(!matches!(error, kube::Error::Api(_)), "{error}");
     assert_eq!(proxy.finished(), 1);
@@ -88,13 +85,13 @@ async fn a_dropped_answer_was_still_carried_out() {
 #[tokio::test]
 async fn what_is_refused_dropped_or_left_hanging_never_reaches_the_api_server() {
     let setup = setup("proxy-before").await;
-    let before_request: e2e::cluster::proxy::BeforeRequest = Arc::new(|call| match call.path.rsplit('/').next() {
+    let hooks = Hooks::default().before_request(|call| match call.path.rsplit('/').next() {
         Some("refused") => Before::Fail(StatusCode::FORBIDDEN),
         Some("dropped") => Before::Drop,
         Some("hanging") => Before::Hang,
         _ => Before::Forward,
     });
-    let (proxy, maps) = setup.proxy(Hooks { before_request, ..Hooks::default() }).await;
+    let (proxy, maps) = setup.proxy(hooks).await;
     let refused = maps.get("refused").await.expect_err("refused");
     assert!(is_status(&refused, 403), "{refused}");
     let dropped = maps.get("dropped").await.expect_err("dropped");
