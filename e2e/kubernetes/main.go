@@ -10,7 +10,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	_ "time/tzdata" // CronJob time zones, as upstream's own main packages import it
@@ -32,11 +31,6 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
-// parentPipe names the environment variable that ties this process to the one
-// that started it: standard input is then a pipe that nobody writes to, and its
-// end means that the parent is gone, however it died.
-const parentPipe = "LOCAL_KUBERNETES_EXIT_ON_STDIN_EOF"
-
 // components maps a program's name to its upstream command.
 var components = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
@@ -47,10 +41,6 @@ var components = map[string]func() *cobra.Command{
 }
 
 func main() {
-	if os.Getenv(parentPipe) != "" {
-		os.Unsetenv(parentPipe)
-		go exitWithParent()
-	}
 	name := filepath.Base(os.Args[0])
 	if !known(name) && len(os.Args) > 1 {
 		name = os.Args[1]
@@ -86,10 +76,4 @@ func runKubectl() {
 	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 		kubectlutil.CheckErr(err)
 	}
-}
-
-func exitWithParent() {
-	// Any result means the same: the other end is closed.
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	os.Exit(1)
 }

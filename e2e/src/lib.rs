@@ -1,3 +1,4 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod cluster;
+pub mod process;
 pub mod sim;

@@ -1,0 +1,84 @@
+//! Users other than the administrator.
+use std::path::{Path, PathBuf};
+
+use kube::config::Kubeconfig;
+
+use super::error::{Error, io_error, kube_error};
+use super::kubeconfig::{Access, load};
+use super::pki::{Authority, Credentials, write_private};
+use super::{Cluster, Kind};
+
+/// Somebody whom the API server knows by name and groups, with no rights but those that RBAC grants.
+pub struct Identity {
+    user: String,
+    kubeconfig: PathBuf,
+    config: kube::Config,
+    /// None where the user is impersonated instead of certified.
+    pub(super) certified: Option<Certified>,
+}
+
+/// A client certificate with the authority that issued it, which issued the API server's too.
+pub(super) struct Certified {
+    pub(super) credentials: Credentials,
+    pub(super) authority: String,
+}
+
+impl Identity {
+    /// The user's name, as the audit log shows it.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The kubeconfig file for programs that act as this user.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A client that acts as this user.
+    pub fn client(&self) -> Result<kube::Client, Error> {
+        kube::Client::try_from(self.config.clone()).map_err(kube_error("make a client"))
+    }
+}
+
+impl Cluster {
+    /// A user with these groups (two at most, `system:authenticated` not counted): by client certificate, or by
+    /// impersonation on a cluster whose authority is not ours.
+    ///
+    /// A service account is user `system:serviceaccount:NAMESPACE:NAME` in the groups `system:serviceaccounts` and
+    /// `system:serviceaccounts:NAMESPACE`.
+    pub async fn identity(&self, user: &str, groups: &[&str]) -> Result<Identity, Error> {
+        let path = self.new_file(user, "kubeconfig");
+        let certified = match &self.kind {
+            Kind::Embedded { .. } => Some(self.certify(user, groups, &path)?),
+            Kind::Existing => {
+                self.impersonate(user, groups, &path)?;
+                None
+            }
+        };
+        Ok(Identity { user: user.to_owned(), config: load(&path).await?, kubeconfig: path, certified })
+    }
+
+    fn certify(&self, user: &str, groups: &[&str], path: &Path) -> Result<Certified, Error> {
+        let authority = Authority::load(&self.directory)?;
+        let credentials = authority.client(user, groups)?;
+        Access { server: &self.server, authority: Some(&authority.certificate), credentials: Some(&credentials) }
+            .write(path)?;
+        Ok(Certified { credentials, authority: authority.certificate })
+    }
+
+    fn impersonate(&self, user: &str, groups: &[&str], path: &Path) -> Result<(), Error> {
+        let mut kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
+        let current = kubeconfig.current_context.clone();
+        let context = kubeconfig.contexts.iter().find(|named| Some(&named.name) == current.as_ref());
+        let name = context.and_then(|named| named.context.as_ref()?.user.clone());
+        for named in &mut kubeconfig.auth_infos {
+            if Some(&named.name) == name.as_ref() {
+                let account = named.auth_info.get_or_insert_default();
+                account.impersonate = Some(user.to_owned());
+                account.impersonate_groups = Some(groups.iter().map(|group| (*group).to_owned()).collect());
+            }
+        }
+        let json = serde_json::to_string(&kubeconfig).map_err(std::io::Error::from)?;
+        write_private(path, &json).map_err(io_error("write a kubeconfig"))
+    }
+}
