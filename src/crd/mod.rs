@@ -11,7 +11,7 @@ mod offboarding;
 mod tenant;
 
 pub use conditions::{ConditionType, Phase, Reason};
-pub use names::{LocalSecretRef, SecretKeyRef};
+pub use names::{ExactTime, LocalSecretRef, SecretKeyRef};
 pub use offboarding::{
     ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
     QlikOffboardingStatus, Trigger,

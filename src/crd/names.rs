@@ -1,7 +1,10 @@
-//! References to other objects. All of them stay inside the object's own namespace.
+//! References to other objects, all of them inside the object's own namespace, and dates that must not be rounded.
 
+use jiff::Timestamp;
 use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A Secret of the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
@@ -27,4 +30,18 @@ pub struct SecretKeyRef {
 
 fn license_key() -> String {
     "licenseKey".to_owned()
+}
+
+/// A date exactly as Qlik gave it. Kubernetes' own time type drops everything below a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+pub struct ExactTime(pub Timestamp);
+
+impl JsonSchema for ExactTime {
+    fn schema_name() -> Cow<'static, str> {
+        "ExactTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
 }

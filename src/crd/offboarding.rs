@@ -1,6 +1,6 @@
 //! `QlikOffboarding`: the record of one deactivation. Written by the operator alone.
 
-use super::RegionCode;
+use super::{ExactTime, RegionCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -112,7 +112,7 @@ pub struct QlikOffboardingStatus {
     /// When Qlik took the tenant out of service, as far as known.
     pub deactivated_at: Option<Time>,
     /// When Qlik purges the tenant.
-    pub purge_at: Option<Time>,
+    pub purge_at: Option<ExactTime>,
     /// How sure that is.
     pub evidence: Option<Evidence>,
     /// Since when the tenant is known to be purged or back.

@@ -1,7 +1,7 @@
 //! `QlikTenant`: one Qlik Cloud tenant.
 
 use super::Phase;
-use super::names::{LocalSecretRef, SecretKeyRef};
+use super::names::{ExactTime, LocalSecretRef, SecretKeyRef};
 use super::offboarding::Evidence;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -314,7 +314,7 @@ pub struct Purge {
     /// When the tenant was deactivated, as far as known.
     pub deactivated_at: Option<Time>,
     /// When Qlik purges the tenant, as Qlik gave it.
-    pub purge_at: Option<Time>,
+    pub purge_at: Option<ExactTime>,
     /// The window that was asked for, in days.
     pub purge_after_days: Option<i32>,
     /// Who deactivated the tenant.

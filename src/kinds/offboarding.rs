@@ -1,6 +1,6 @@
 //! `QlikOffboarding`: follows one countdown to its end, whether or not the `QlikTenant` still exists.
 
-use crate::crd::{ConditionType, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger};
+use crate::crd::{ConditionType, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, write};
 use crate::plan::offboarding::{self as plan, Organization, Seen, Step};
 use crate::plan::status::{Verdict, conditions};
@@ -33,7 +33,7 @@ impl Managed for QlikOffboarding {
 
     async fn observe(&self, draft: &QlikOffboardingStatus, cx: &Context) -> Result<Seen, Error> {
         let region = Region::from(self.spec.region);
-        let purge_at = draft.purge_at.as_ref().map(|t| t.0);
+        let purge_at = draft.purge_at.map(|at| at.0);
         let mut seen = Seen {
             phase: draft.phase,
             trigger: self.spec.trigger,
@@ -97,7 +97,7 @@ impl Managed for QlikOffboarding {
                 status.closed_at = Some(now);
             }
             Step::Date(at) => {
-                status.purge_at = Some(Time(*at));
+                status.purge_at = Some(ExactTime(*at));
                 status.evidence = Some(crate::crd::Evidence::Organization);
             }
         }
@@ -128,7 +128,7 @@ impl Managed for QlikOffboarding {
     }
 
     fn known_purge(status: &QlikOffboardingStatus) -> Option<Timestamp> {
-        status.purge_at.as_ref().map(|t| t.0)
+        status.purge_at.map(|at| at.0)
     }
 
     fn note(&self, step: &Step) -> Option<Note> {
@@ -146,11 +146,11 @@ impl QlikOffboarding {
     /// call that may have taken effect, and a day for the call itself.
     fn latest_purge(&self, draft: &QlikOffboardingStatus) -> Option<Timestamp> {
         if self.spec.trigger == Trigger::OutOfBand {
-            return draft.purge_at.as_ref().map(|t| t.0);
+            return draft.purge_at.map(|at| at.0);
         }
         let from = draft.deactivated_at.as_ref().map_or(self.spec.requested_at.0, |t| t.0);
         let window = SignedDuration::from_hours(24 * (i64::from(self.spec.purge_after_days) + 1));
         let latest = from.checked_add(window).ok()?;
-        Some(draft.purge_at.as_ref().map_or(latest, |at| latest.max(at.0)))
+        Some(draft.purge_at.map_or(latest, |at| latest.max(at.0)))
     }
 }

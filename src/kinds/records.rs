@@ -2,7 +2,7 @@
 //! about a deactivation must not rest on yesterday's record.
 
 use crate::crd::{
-    ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
+    ErasedSecret, Evidence, ExactTime, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
     QlikOffboardingStatus, QlikTenant, Trigger,
 };
 use crate::engine::{Context, Error, within, write};
@@ -37,7 +37,7 @@ fn read(record: &QlikOffboarding) -> Result<RecordSeen, Error> {
         requested_at: record.spec.requested_at.0,
         purge_after_days: record.spec.purge_after_days,
         deactivated_at: time(&status.deactivated_at),
-        purge_at: time(&status.purge_at),
+        purge_at: status.purge_at.map(|at| at.0),
         evidence: status.evidence,
         erased: status.erased,
     })
@@ -127,7 +127,7 @@ pub(super) fn schedule(
     }
     status.phase = OffboardingPhase::Scheduled;
     status.deactivated_at = deactivated_at.map(Time);
-    status.purge_at = purge_at.map(Time);
+    status.purge_at = purge_at.map(ExactTime);
     status.evidence = evidence;
 }
 

@@ -68,14 +68,15 @@ impl Organization {
         Self { session, hosts }
     }
 
-    /// The tenant of this id, `None` when the organization has none.
+    /// The tenant of this id, `None` when the organization has none. Asked by path: Qlik's page says that a filter must
+    /// name the subscription.
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<OrgTenant>, Error> {
-        let found = match self.list(&format!("id eq \"{id}\"")).await {
-            // Qlik's page says that a filter must name the subscription; the path by id needs no filter.
-            Err(Error::Refused(reply)) if reply.status == 400 => self.by_id(id).await?,
-            other => other?,
-        };
-        Ok(found.into_iter().find(|tenant| tenant.id == *id))
+        let call = Call::new("organization.tenant", Method::GET, format!("{PATH}/{id}"));
+        match self.session.call(&call).await {
+            Ok(answer) => Ok(read_page(&answer)?.0.into_iter().find(|tenant| tenant.id == *id)),
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tenants of a region created at or after `since`, of one subscription if given: for finding a tenant whose
@@ -87,15 +88,16 @@ impl Organization {
         since: Timestamp,
         region: Region,
     ) -> Result<Vec<OrgTenant>, Error> {
-        let mut filter = format!("createdAt ge \"{since}\"");
+        // A filter must name the subscription; without one everything is listed and sorted out here.
+        let mut filter = None;
         if let Some(subscription) = subscription {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if subscription.is_empty() || !subscription.bytes().all(plain) {
                 return Err(Error::Setting { what: "a subscription id", source: None });
             }
-            filter = format!("subscriptionId eq \"{subscription}\" and {filter}");
+            filter = Some(format!("subscriptionId eq \"{subscription}\" and createdAt ge \"{since}\""));
         }
-        let mut tenants = self.list(&filter).await?;
+        let mut tenants = self.list(filter.as_deref()).await?;
         tenants.retain(|tenant| {
             let elsewhere = |hostname: &Hostname| self.hosts.tenant(hostname, region).is_err();
             let is_elsewhere = !tenant.hostnames.is_empty() && tenant.hostnames.iter().all(elsewhere);
@@ -104,19 +106,10 @@ impl Organization {
         Ok(tenants)
     }
 
-    async fn by_id(&self, id: &TenantId) -> Result<Vec<OrgTenant>, Error> {
-        let call = Call::new("organization.tenant", Method::GET, format!("{PATH}/{id}"));
-        match self.session.call(&call).await {
-            Ok(answer) => Ok(read_page(&answer)?.0),
-            Err(Error::NotFound(_)) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Every page of a list. An incomplete list is an error, never a short list: "not there" must be certain.
-    async fn list(&self, filter: &str) -> Result<Vec<OrgTenant>, Error> {
+    async fn list(&self, filter: Option<&str>) -> Result<Vec<OrgTenant>, Error> {
         let mut query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("filter", filter)
+            .extend_pairs(filter.map(|filter| ("filter", filter)))
             .append_pair("limit", "100")
             .finish();
         let mut tenants = Vec::new();
@@ -207,8 +200,8 @@ mod tests {
     #[tokio::test]
     async fn finds_a_tenant_whatever_the_shape() {
         for body in [format!(r#"{{"data":[{ACME}],"links":{{"next":{{"href":null}}}}}}"#), ACME.to_owned()] {
-            let server = server(move |_, query| {
-                assert!(query.starts_with("filter=id+eq+%22TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69%22&limit=100"), "{query}");
+            let server = server(move |path, _| {
+                assert_eq!(path, format!("{PATH}/TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69"));
                 (200, body.clone())
             })
             .await;
@@ -220,16 +213,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asks_by_path_when_the_filter_is_refused() {
-        for (status, found) in [(200, true), (404, false)] {
-            let server = server(move |path, _| match path {
-                PATH => (400, String::new()),
-                _ => (status, format!(r#"{{"data":[{ACME}]}}"#)),
-            })
-            .await;
-            let tenant = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap();
-            assert_eq!(tenant.is_some(), found);
-        }
+    async fn a_tenant_that_is_not_there_is_none_and_a_failure_is_not() {
+        let server = server(|_, _| (404, String::new())).await;
+        assert_eq!(server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap(), None);
+        let broken = self::server(|_, _| (503, String::new())).await;
+        assert!(broken.cloud().organization(&credential()).tenant(&tenant_id()).await.is_err());
     }
 
     #[tokio::test]
@@ -242,13 +230,16 @@ mod tests {
             (200, format!(r#"{{"data":[{{"id":"other"}}],"links":{next}}}"#))
         })
         .await;
-        assert!(server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap().is_some());
+        let organization = server.cloud().organization(&credential());
+        let all = organization.created_since(None, Timestamp::UNIX_EPOCH, Region::Us).await.unwrap();
+        assert_eq!(all.len(), 2);
     }
 
     #[tokio::test]
     async fn a_list_that_does_not_end_is_no_list() {
         let server = server(|_, _| (200, r#"{"data":[],"links":{"next":{"href":"?next=again"}}}"#.to_owned())).await;
-        let error = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap_err();
+        let organization = server.cloud().organization(&credential());
+        let error = organization.created_since(None, Timestamp::UNIX_EPOCH, Region::Us).await.unwrap_err();
         assert_eq!(error.label(), "malformed");
         assert_eq!(server.journal().len(), 3, "the token, the first page, the second; not the third");
     }

@@ -48,8 +48,7 @@ impl Managed for QlikTenant {
         let current = status.observed_generation == self.metadata.generation;
         let asked = self.annotations().get(REQUESTED_AT) != status.last_handled_reconcile_at.as_ref();
         let restart = self.annotations().get(RESTART_PURGE_WINDOW).and_then(|at| at.parse::<Timestamp>().ok());
-        let restart =
-            restart.is_some() && restart == status.purge.as_ref().and_then(|p| p.purge_at.as_ref()).map(|t| t.0);
+        let restart = restart.is_some() && restart == status.purge.as_ref().and_then(|p| p.purge_at).map(|at| at.0);
         let held = self.finalizers().iter().any(|f| f == FINALIZER);
         if !ready || !current || asked || restart || !held || self.metadata.deletion_timestamp.is_some() {
             return None;
@@ -106,7 +105,7 @@ impl Managed for QlikTenant {
     }
 
     fn known_purge(status: &QlikTenantStatus) -> Option<Timestamp> {
-        status.purge.as_ref().and_then(|purge| purge.purge_at.as_ref()).map(|at| at.0)
+        status.purge.as_ref().and_then(|purge| purge.purge_at).map(|at| at.0)
     }
 
     fn note(&self, step: &Step) -> Option<Note> {

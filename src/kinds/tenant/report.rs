@@ -2,7 +2,8 @@
 
 use super::Sight;
 use crate::crd::{
-    Deactivator, Lifecycle, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT, Reason, Trigger,
+    Deactivator, ExactTime, Lifecycle, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT,
+    Reason, Trigger,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
@@ -47,7 +48,7 @@ fn purge(record: &RecordSeen) -> Option<Purge> {
         OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => None,
         OffboardingPhase::Scheduled | OffboardingPhase::Purged => Some(Purge {
             deactivated_at: record.deactivated_at.map(Time),
-            purge_at: record.purge_at.map(Time),
+            purge_at: record.purge_at.map(ExactTime),
             purge_after_days: (record.trigger != Trigger::OutOfBand).then_some(record.purge_after_days),
             by: match record.trigger {
                 Trigger::Lifecycle | Trigger::Deletion => Deactivator::Operator,

@@ -1,0 +1,213 @@
+//! Everything that one scenario needs: a namespace of the control plane, a simulator, and operators as processes.
+//!
+//! Turning the stage's clock turns the simulator's and the operators' together; tests of clocks that disagree turn one.
+
+mod objects;
+mod operator;
+
+pub use objects::{condition, manifest};
+pub use operator::Operator;
+
+use crate::cluster::{Cluster, Identity, TestNamespace};
+use crate::process::until;
+use crate::sim::{self, Running, Sim};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use qlik_operator::crd::{QlikOffboarding, QlikTenant};
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Anything that can go wrong on a stage ends the scenario.
+pub type Error = Box<dyn StdError + Send + Sync>;
+
+/// How a stage is set up.
+#[derive(Clone)]
+pub struct Setup {
+    /// Start of the namespace's name.
+    pub prefix: String,
+    /// Give operators the organization credential.
+    pub organization: bool,
+    /// The simulator.
+    pub sim: sim::Config,
+    /// The Secret value that must never show up anywhere; part of every secret when given.
+    pub canary: Option<String>,
+}
+
+impl Setup {
+    /// An ordinary stage.
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), organization: false, sim: sim::Config::default(), canary: None }
+    }
+
+    /// With the organization credential.
+    #[must_use]
+    pub fn with_organization(mut self) -> Self {
+        self.organization = true;
+        self
+    }
+}
+
+/// One scenario's world.
+pub struct Stage {
+    /// The control plane.
+    pub cluster: &'static Cluster,
+    /// Qlik Cloud.
+    pub sim: Running,
+    /// This scenario's namespace.
+    pub namespace: TestNamespace,
+    /// Who the operators are.
+    pub identity: Identity,
+    admin: kube::Client,
+    setup: Setup,
+    directory: TempDir,
+}
+
+/// How long anything on a stage may take to come about on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Stage {
+    /// Sets up a stage on the shared control plane; no operator runs yet.
+    pub async fn new(setup: Setup) -> Result<Self, Error> {
+        Self::on(Cluster::shared().await?, setup).await
+    }
+
+    /// Sets up a stage on this control plane.
+    pub async fn on(cluster: &'static Cluster, setup: Setup) -> Result<Self, Error> {
+        install(cluster).await?;
+        let sim = Sim::start(setup.sim.clone())?;
+        let namespace = cluster.namespace(&setup.prefix).await?;
+        let identity = cluster.identity(&format!("operator-{}", namespace.name()), &["qlik-operators"]).await?;
+        let directory = TempDir::new()?;
+        let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory };
+        stage.write_credentials()?;
+        stage.write_secrets().await?;
+        Ok(stage)
+    }
+
+    /// The namespace's name.
+    pub fn ns(&self) -> &str {
+        self.namespace.name()
+    }
+
+    /// A client with every right.
+    pub fn admin(&self) -> kube::Client {
+        self.admin.clone()
+    }
+
+    /// The tenants of the namespace.
+    pub fn tenants(&self) -> Api<QlikTenant> {
+        Api::namespaced(self.admin(), self.ns())
+    }
+
+    /// The off-boarding records of the namespace.
+    pub fn records(&self) -> Api<QlikOffboarding> {
+        Api::namespaced(self.admin(), self.ns())
+    }
+
+    /// A directory that goes with the stage.
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().to_path_buf()
+    }
+
+    /// Applies manifests with kubectl, as a user would.
+    pub async fn apply(&self, manifests: &str) -> Result<(), Error> {
+        let done = self.cluster.kubectl(&["apply", "-n", self.ns(), "-f", "-"], manifests).await?;
+        if done.success() { Ok(()) } else { Err(done.stderr.into()) }
+    }
+
+    /// Runs kubectl in the namespace; fails when kubectl does.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String, Error> {
+        let done = self.cluster.kubectl(&[&["-n", self.ns()], args].concat(), "").await?;
+        if done.success() { Ok(done.stdout) } else { Err(done.stderr.into()) }
+    }
+
+    /// Changes a tenant's object with a merge patch.
+    pub async fn patch(&self, name: &str, patch: serde_json::Value) -> Result<QlikTenant, Error> {
+        Ok(self.tenants().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?)
+    }
+
+    /// Deletes a tenant's object; does not wait for it to go.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        self.tenants().delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until a tenant's object is as wanted; shows it when that does not come about.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&QlikTenant) -> bool,
+    ) -> Result<QlikTenant, Error> {
+        let tenants = self.tenants();
+        let mut last = None;
+        let found = until::<_, Error, _>(PATIENCE, &format!("{name} {what}"), async || {
+            last = tenants.get_opt(name).await?;
+            Ok(last.clone().filter(|tenant| wanted(tenant)))
+        })
+        .await;
+        found.map_err(|error| format!("{error}; it is {:#?}", last.and_then(|tenant| tenant.status)).into())
+    }
+
+    /// Waits until a tenant's object is gone.
+    pub async fn until_gone(&self, name: &str) -> Result<(), Error> {
+        let tenants = self.tenants();
+        until(PATIENCE, &format!("{name} goes away"), async || Ok(tenants.get_opt(name).await?.is_none().then_some(())))
+            .await
+    }
+
+    /// Waits until something is so.
+    pub async fn until_some<T: Debug>(
+        &self,
+        what: &str,
+        ask: impl AsyncFnMut() -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        until(PATIENCE, what, ask).await
+    }
+
+    /// Turns the clock of Qlik Cloud and of the operators.
+    pub fn turn(&self, by: Duration) -> Result<(), Error> {
+        self.sim.advance(by);
+        self.turn_operators(i64::try_from(self.sim.offset().as_secs())?)
+    }
+
+    /// Sets how many seconds the operators' clock is ahead, whatever Qlik Cloud's does.
+    pub fn turn_operators(&self, seconds: i64) -> Result<(), Error> {
+        // Written beside and moved, so that no operator reads half a number.
+        let next = self.directory.path().join("clock.next");
+        std::fs::write(&next, seconds.to_string())?;
+        std::fs::rename(next, self.clock_file())?;
+        Ok(())
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.directory.path().join("clock")
+    }
+
+    /// How often a request of this kind took effect in Qlik Cloud, for instance `tenant.deactivated`.
+    pub fn committed(&self, effect: &str) -> usize {
+        self.sim.journal().iter().filter(|e| e.committed && e.effect.as_deref() == Some(effect)).count()
+    }
+
+    /// How often this method and path (a suffix) was called, with whatever outcome.
+    pub fn called(&self, method: &str, suffix: &str) -> usize {
+        let ends = |path: &str| path.split('?').next().is_some_and(|path| path.ends_with(suffix));
+        self.sim.journal().iter().filter(|e| e.method == method && ends(&e.path)).count()
+    }
+}
+
+/// The CRDs and the operator's rights, once for each control plane.
+async fn install(cluster: &'static Cluster) -> Result<(), Error> {
+    static DONE: OnceCell<()> = OnceCell::const_new();
+    DONE.get_or_try_init(|| async {
+        cluster.apply_crds(&qlik_operator::cli::crds()).await?;
+        let role = include_str!("../../config/rbac/role.yaml");
+        let done = cluster.kubectl(&["apply", "-f", "-"], role).await?;
+        if done.success() { Ok(()) } else { Err(Error::from(done.stderr)) }
+    })
+    .await
+    .copied()
+}

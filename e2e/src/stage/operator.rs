@@ -1,0 +1,56 @@
+//! Operators as processes of a stage.
+
+use super::{Error, PATIENCE, Stage};
+use crate::process::{Guarded, Launch, sibling};
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A running operator; killed when dropped.
+pub struct Operator {
+    process: Guarded,
+}
+
+impl Deref for Operator {
+    type Target = Guarded;
+
+    fn deref(&self) -> &Guarded {
+        &self.process
+    }
+}
+
+impl Stage {
+    /// Starts an operator for the stage's namespace and waits until it works.
+    pub async fn operator(&self) -> Result<Operator, Error> {
+        self.operator_with(self.identity.kubeconfig(), &[]).await
+    }
+
+    /// Starts an operator with this kubeconfig and further arguments.
+    pub async fn operator_with(&self, kubeconfig: &Path, args: &[&str]) -> Result<Operator, Error> {
+        let operator = self.launch(kubeconfig, args)?;
+        operator.wait_for_line(PATIENCE, |line| line.contains("started")).await?;
+        Ok(operator)
+    }
+
+    /// Starts an operator without waiting for anything.
+    pub fn launch(&self, kubeconfig: &Path, args: &[&str]) -> Result<Operator, Error> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let ready = self.sim.ready();
+        let (tls, ca) = (ready.tls.clone().unwrap_or_default(), ready.ca_file.clone().unwrap_or_default());
+        let mut launch = Launch::new(sibling("operator-under-test")?)
+            .env("KUBECONFIG", kubeconfig)
+            .args(["run", "--namespaces", self.ns(), "--qlik-connect-to", &tls])
+            .args(["--log", "info,qlik_operator=debug", "--log-format", "json"])
+            .arg("--qlik-ca-file")
+            .arg(ca)
+            .arg("--clock-offset-file")
+            .arg(self.clock_file());
+        if self.setup.organization {
+            launch = launch.arg("--organization-credentials").arg(self.directory().join("organization"));
+        }
+        let process =
+            launch.args(args.iter().copied()).spawn(self.directory().join(format!("operator-{number}.log")))?;
+        Ok(Operator { process })
+    }
+}
