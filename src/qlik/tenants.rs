@@ -149,6 +149,8 @@ pub struct Tenant {
     pub region: Option<String>,
     /// When it was created, where given.
     pub created: Option<Timestamp>,
+    /// When its state last changed, where given.
+    pub status_changed: Option<Timestamp>,
     /// The user who created it, where given.
     pub created_by: Option<String>,
     /// Its flags.
@@ -320,6 +322,7 @@ fn read_tenant(answer: &Answer) -> Result<Tenant, Error> {
         status: TenantStatus::read(text("status")),
         region: text("region"),
         created: text("created").as_deref().and_then(instant),
+        status_changed: text("statusLastUpdatedAt").as_deref().and_then(instant),
         created_by: text("createdByUser").filter(|user| !user.is_empty()),
         settings: TenantSettings {
             auto_assign_create_shared_spaces_role_to_professionals: flag(Setting::ALL[0]),

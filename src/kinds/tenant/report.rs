@@ -2,8 +2,7 @@
 
 use super::Sight;
 use crate::crd::{
-    Deactivator, ExactTime, Lifecycle, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT,
-    Reason, Trigger,
+    Deactivator, ExactTime, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT, Reason, Trigger,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
@@ -27,13 +26,7 @@ pub(super) fn reflect(sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantS
         draft.hostnames = tenant.hostnames.iter().map(ToString::to_string).collect();
         draft.hostname = tenant.hostnames.last().map(ToString::to_string);
     }
-    let in_use = sight.want.as_ref().is_some_and(|want| want.lifecycle == Lifecycle::Active)
-        && matches!(seen.tenant, View::Active(_))
-        && seen
-            .record
-            .as_ref()
-            .is_none_or(|r| matches!(r.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled));
-    if in_use {
+    if sight.want.as_ref().is_some_and(|want| seen.in_use(want)) {
         draft.offboarding = None;
         draft.purge = None;
     } else if let Some(record) = &seen.record {

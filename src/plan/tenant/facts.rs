@@ -1,6 +1,7 @@
 //! What the planner is told, and what it can ask for.
 
-use crate::crd::{ErasedSecret, Evidence, OffboardingPhase, Origin, Trigger};
+use super::Desired;
+use crate::crd::{ErasedSecret, Evidence, Lifecycle, OffboardingPhase, Origin, Trigger};
 use crate::plan::intent::{IntentSeen, IntentStep};
 use crate::qlik::{Hostname, Patch, Tenant, TenantHost, TenantId};
 use jiff::Timestamp;
@@ -40,6 +41,15 @@ pub struct Seen {
     pub answered: Option<(Timestamp, Timestamp)>,
     /// Whether this process asked for a reactivation that may still need time to show.
     pub reactivation_sent: bool,
+}
+
+impl Seen {
+    /// Declared and seen in use, with no off-boarding under way: what was recorded before is history.
+    pub fn in_use(&self, want: &Desired) -> bool {
+        want.lifecycle == Lifecycle::Active
+            && matches!(self.tenant, View::Active(_))
+            && self.record.as_ref().is_none_or(RecordSeen::is_over)
+    }
 }
 
 /// How an object is being deleted.
@@ -121,8 +131,7 @@ pub fn current_record<'a>(
     status_written: bool,
 ) -> Option<&'a RecordSeen> {
     let newest = records.iter().filter(|r| r.tenant_id == *tenant).max_by_key(|r| r.requested_at)?;
-    let ended = matches!(newest.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled);
-    (!ended || !status_written || named == Some(newest.name.as_str())).then_some(newest)
+    (!newest.is_over() || !status_written || named == Some(newest.name.as_str())).then_some(newest)
 }
 
 /// The record of a tenant that an earlier object of this name left behind and that still exists.
@@ -135,6 +144,11 @@ pub fn previous_record<'a>(records: &'a [RecordSeen], name: &str, uid: &str) -> 
 }
 
 impl RecordSeen {
+    /// The tenant is back, or never went.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled)
+    }
+
     /// What came of the call is known.
     pub fn is_resolved(&self) -> bool {
         self.phase != OffboardingPhase::Requested

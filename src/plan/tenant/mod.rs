@@ -88,3 +88,6 @@ fn under_permit(seen: &Seen, announce: Announcement, now: Timestamp, harmless: b
 
 /// How often to look while an outcome is unknown.
 const RETRY: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

@@ -72,11 +72,22 @@ fn still_active(
                  lifecycle Active first and then Deactivated",
             )
         }
+        // It was off and is back: the call took effect after all, and somebody undid it.
+        Some((record, OffboardingPhase::Requested)) if came_back(tenant, record) => {
+            Next::Do(Step::CloseRecord { record: record.name.clone(), phase: OffboardingPhase::Reactivated })
+        }
         Some((record, OffboardingPhase::Requested)) => deactivate(want, seen, tenant, Some(record), trigger, now),
         Some((_, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Purged)) | None => {
             deactivate(want, seen, tenant, None, trigger, now)
         }
     }
+}
+
+/// Whether the tenant's state changed after the deactivation was decided. Some seconds are allowed for the difference
+/// between the two dates, neither of which is more exact than that.
+fn came_back(tenant: &Tenant, record: &RecordSeen) -> bool {
+    let decided = record.requested_at + SignedDuration::from_secs(5);
+    tenant.status_changed.is_some_and(|changed| changed > decided)
 }
 
 /// Announces, records and makes the one call; each in a turn of its own.

@@ -1,0 +1,463 @@
+//! A model of the world around one tenant. It applies the planner's steps the way the operator does.
+
+use crate::crd::{EraseSecrets, Evidence, Lifecycle, OffboardingPhase, OnDelete, Origin, ReleasePolicy, Trigger};
+use crate::plan::Next;
+use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit, TAKE_OVER};
+use crate::plan::tenant::{Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, Step, View, current_record, next};
+use crate::qlik::{self, Hostname, Hosts, PurgeDays, Region, TenantId, TenantStatus};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub(super) const HOSTNAME: &str = "xzoau8xi93gyfo0.us.qlikcloud.com";
+const ID: &str = "TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69";
+
+/// What becomes of the call that a step makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    DoneAnswerLost,
+    NotDoneAnswerLost,
+    Refused,
+    DoneThenDied,
+    DiedBefore,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tenant {
+    None,
+    Active,
+    Off(Timestamp),
+    Purged,
+}
+
+/// What one operator process remembers.
+#[derive(Default)]
+struct Process {
+    calls: HashMap<String, Call>,
+    created: bool,
+    answered: Option<(Timestamp, Timestamp)>,
+    reactivated: Option<Timestamp>,
+}
+
+pub(super) struct World {
+    pub(super) want: Desired,
+    pub(super) tenant: Tenant,
+    pub(super) created: usize,
+    pub(super) deactivated: usize,
+    pub(super) released: bool,
+    now: Timestamp,
+    created_at: Option<Timestamp>,
+    status_changed: Option<Timestamp>,
+    organization: bool,
+    deleting: bool,
+    held: bool,
+    bound: bool,
+    written: bool,
+    offboarding: Option<String>,
+    intent: Option<Intent>,
+    records: Vec<RecordSeen>,
+    process: Process,
+    /// Decisions to deactivate that humans made and that were not used up by a deactivation.
+    decisions: usize,
+    /// When a deactivation of unknown outcome was sent.
+    unknown_since: Option<Timestamp>,
+    nonces: usize,
+    meddled: bool,
+}
+
+impl World {
+    pub(super) fn new(on_delete: OnDelete, release: ReleasePolicy, organization: bool) -> Self {
+        let confirm = HOSTNAME.parse().ok();
+        let want = Desired {
+            region: Region::Us,
+            adopt: None,
+            display_name: Some("Acme".into()),
+            alias: None,
+            flags: Vec::new(),
+            lifecycle: Lifecycle::Active,
+            days: PurgeDays::try_from(30).unwrap(),
+            confirm,
+            on_delete,
+            release,
+            erase: EraseSecrets::default(),
+            interval: Duration::from_secs(1800),
+        };
+        Self {
+            want,
+            tenant: Tenant::None,
+            created: 0,
+            deactivated: 0,
+            released: false,
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            created_at: None,
+            status_changed: None,
+            organization,
+            deleting: false,
+            held: false,
+            bound: false,
+            written: false,
+            offboarding: None,
+            intent: None,
+            records: Vec::new(),
+            process: Process::default(),
+            decisions: 0,
+            unknown_since: None,
+            nonces: 0,
+            meddled: false,
+        }
+    }
+
+    pub(super) fn pass(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+        if let Tenant::Off(at) = self.tenant
+            && self.now >= at
+        {
+            self.tenant = Tenant::Purged;
+        }
+        // The record's own controller follows the countdown.
+        for record in &mut self.records {
+            if record.phase == OffboardingPhase::Scheduled && record.purge_at.is_some_and(|at| self.now >= at) {
+                record.phase = OffboardingPhase::Purged;
+            }
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.process = Process::default();
+    }
+
+    pub(super) fn declare(&mut self, lifecycle: Lifecycle) {
+        if self.want.lifecycle != lifecycle && lifecycle == Lifecycle::Deactivated {
+            self.decisions += 1;
+        }
+        self.want.lifecycle = lifecycle;
+    }
+
+    pub(super) fn delete(&mut self) {
+        if !self.deleting && self.want.on_delete == OnDelete::Deactivate {
+            self.decisions += 1;
+        }
+        self.deleting = true;
+    }
+
+    pub(super) fn portal_off(&mut self) {
+        if self.tenant == Tenant::Active {
+            self.tenant = Tenant::Off(self.now + SignedDuration::from_hours(24 * 30));
+            self.meddled = true;
+        }
+    }
+
+    pub(super) fn portal_on(&mut self) {
+        if matches!(self.tenant, Tenant::Off(_)) {
+            self.pass(10); // nobody in the portal is faster
+            self.tenant = Tenant::Active;
+            self.status_changed = Some(self.now);
+            self.meddled = true;
+        }
+    }
+
+    // An object has three traces of its tenant: status, intent, finalizer. One at a time may be lost; an object without
+    // any of them cannot be told from a new one.
+
+    pub(super) fn wipe_status(&mut self) {
+        if !self.held && self.intent.is_none() {
+            return;
+        }
+        (self.bound, self.written, self.offboarding) = (false, false, None);
+        self.meddled = true;
+    }
+
+    pub(super) fn remove_intent(&mut self) {
+        if !self.held && !self.bound {
+            return;
+        }
+        self.intent = None;
+        self.meddled = true;
+    }
+
+    pub(super) fn remove_finalizer(&mut self) {
+        if self.intent.is_none() && !self.bound {
+            return;
+        }
+        self.held = false;
+        self.meddled = true;
+    }
+
+    pub(super) fn confirm(&mut self, hostname: Option<&str>) {
+        self.want.confirm = hostname.map(|h| h.parse().unwrap());
+    }
+
+    /// Without further faults everything comes to rest; gives time to what needs time.
+    pub(super) fn settle(&mut self) {
+        let mut calm = 0;
+        for _ in 0..400 {
+            if self.released {
+                return;
+            }
+            match next(&self.want, &self.see(), self.now) {
+                Next::Do(_) => {
+                    calm = 0;
+                    self.turn(Fate::Done);
+                }
+                Next::Wait { finding, .. } if finding.needs_human => return,
+                Next::Wait { recheck, .. } if recheck >= crate::plan::HOURLY => self.pass(86_400),
+                Next::Wait { .. } => self.pass(301),
+                Next::Settled { .. } if calm > 3 => return self.publish(),
+                Next::Settled { .. } => {
+                    self.publish();
+                    calm += 1;
+                    self.pass(1801);
+                }
+                Next::Release => self.turn(Fate::Done),
+            }
+        }
+        panic!("no rest after 400 turns, at {:?}", next(&self.want, &self.see(), self.now));
+    }
+
+    /// What people are told now.
+    pub(super) fn finding(&self) -> crate::plan::Finding {
+        match next(&self.want, &self.see(), self.now) {
+            Next::Wait { finding, .. } | Next::Settled { finding, .. } => finding,
+            other => panic!("not at rest: {other:?}"),
+        }
+    }
+
+    pub(super) fn turn(&mut self, fate: Fate) {
+        if self.released {
+            return;
+        }
+        match next(&self.want, &self.see(), self.now) {
+            Next::Do(_) if fate == Fate::DiedBefore => self.restart(),
+            Next::Do(step) => {
+                self.act(step, fate);
+                if fate == Fate::DoneThenDied {
+                    self.restart();
+                }
+            }
+            Next::Release => self.released = self.deleting,
+            Next::Settled { .. } => self.publish(),
+            Next::Wait { .. } => self.publish(),
+        }
+    }
+
+    /// As `kinds::tenant::report::reflect` does it.
+    fn publish(&mut self) {
+        let seen = self.see();
+        self.written = true;
+        if seen.in_use(&self.want) {
+            self.offboarding = None;
+        } else if let Some(record) = seen.record {
+            self.offboarding = Some(record.name);
+        }
+    }
+
+    fn see(&self) -> Seen {
+        let id: TenantId = ID.parse().unwrap();
+        let hosts = Hosts::new("qlikcloud.com".parse().unwrap());
+        let host = hosts.tenant(&HOSTNAME.parse().unwrap(), Region::Us).unwrap();
+        let known = |intent: &Intent| self.process.calls.get(&intent.nonce).copied().unwrap_or(Call::Unknown);
+        let mut intent = match &self.intent {
+            None => IntentSeen::None,
+            Some(intent) => IntentSeen::Found { intent: intent.clone(), call: known(intent) },
+        };
+        if let IntentSeen::Found { intent, call } = &mut intent
+            && self.records.iter().any(|r| Some(&r.name) == intent.record.as_ref() && r.is_resolved())
+        {
+            *call = Call::Closed;
+        }
+        let bound = (self.bound || self.process.created).then(|| Bound {
+            id: id.clone(),
+            host,
+            hostnames: vec![HOSTNAME.parse().unwrap()],
+            origin: Origin::Created,
+        });
+        let record = match &bound {
+            Some(_) => current_record(&self.records, &id, self.offboarding.as_deref(), self.written).cloned(),
+            None => self.records.iter().max_by_key(|r| r.requested_at).cloned(),
+        };
+        let take_over = intent.permit(IntentStep::Create, self.now) == Permit::TakeOver;
+        Seen {
+            uid: "uid".into(),
+            deletion: if self.deleting { Deletion::Requested } else { Deletion::None },
+            held: self.held,
+            tenant: if bound.is_some() { self.view(&id) } else { View::NotAsked },
+            bound,
+            intent,
+            other_owner: None,
+            record,
+            previous: None,
+            lookup: match (take_over, self.organization) {
+                (true, true) => Lookup::Found { tenants: self.found(), rivals: 0 },
+                (true, false) => Lookup::Impossible,
+                (false, _) => Lookup::NotAsked,
+            },
+            doubt: None,
+            asks: Asks::default(),
+            targets: Vec::new(),
+            organization_purge_at: None,
+            answered: self.process.answered,
+            reactivation_sent: self.process.reactivated.is_some_and(|at| self.now.duration_since(at).as_secs() < 120),
+        }
+    }
+
+    /// The organization API is asked about the minutes around the announcement.
+    fn found(&self) -> Vec<(TenantId, Hostname)> {
+        let announced = self.intent.as_ref().map(|intent| intent.at);
+        let near = |at: Timestamp| announced.is_some_and(|a| at.duration_since(a).as_secs().abs() < 180);
+        let listed = self.created_at.filter(|at| near(*at)).map(|_| (ID.parse().unwrap(), HOSTNAME.parse().unwrap()));
+        listed.into_iter().collect()
+    }
+
+    fn view(&self, id: &TenantId) -> View {
+        match self.tenant {
+            Tenant::None | Tenant::Purged => View::Gone,
+            Tenant::Off(_) => View::Disabled,
+            Tenant::Active => View::Active(Box::new(qlik::Tenant {
+                id: id.clone(),
+                name: "Acme".into(),
+                hostnames: vec![HOSTNAME.parse().unwrap()],
+                status: TenantStatus::Active,
+                region: None,
+                created: None,
+                status_changed: self.status_changed,
+                created_by: None,
+                settings: qlik::TenantSettings::default(),
+            })),
+        }
+    }
+
+    fn note(&mut self, step: IntentStep, call: Call) {
+        let nonce = self.intent.as_ref().filter(|i| i.step == step).map(|i| i.nonce.clone()).expect("announced first");
+        self.process.calls.insert(nonce, call);
+    }
+
+    fn act(&mut self, step: Step, fate: Fate) {
+        let lost = matches!(fate, Fate::DoneAnswerLost | Fate::NotDoneAnswerLost | Fate::DoneThenDied);
+        let done = matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied);
+        match step {
+            Step::Hold => self.held |= done,
+            Step::Announce(a) if done => {
+                self.nonces += 1;
+                let nonce = format!("n{}", self.nonces);
+                let own = (a.step == IntentStep::Deactivate).then(|| format!("acme-{nonce}"));
+                self.process.calls.insert(nonce.clone(), Call::NotSent);
+                self.held = true;
+                self.intent = Some(Intent {
+                    step: a.step,
+                    holder: "me".into(),
+                    at: self.now,
+                    record: a.record.or(own),
+                    replaces: a.replaces,
+                    nonce,
+                });
+            }
+            Step::Announce(_) => {}
+            Step::Create => {
+                assert!(self.held, "nothing is created for an object that nobody holds");
+                self.note(IntentStep::Create, if lost { Call::Unknown } else { Call::NoEffect });
+                if done {
+                    self.created += 1;
+                    assert_eq!(self.created, 1, "a second tenant");
+                    (self.tenant, self.created_at) = (Tenant::Active, Some(self.now));
+                }
+                if fate == Fate::Done {
+                    self.note(IntentStep::Create, Call::Closed);
+                    (self.process.created, self.bound) = (true, true);
+                }
+            }
+            Step::Bind { .. } => self.bound |= done,
+            Step::Unbind => unreachable!("nobody asked for it"),
+            Step::Patch(_) => {}
+            Step::OpenRecord(trigger) => self.open_record(trigger, done),
+            Step::Deactivate { confirm, .. } => {
+                self.check_deactivation(&confirm);
+                self.note(IntentStep::Deactivate, if lost { Call::Unknown } else { Call::NoEffect });
+                if lost {
+                    self.unknown_since = Some(self.now);
+                }
+                if done {
+                    self.deactivated += 1;
+                    self.decisions = self.decisions.checked_sub(1).expect("a deactivation that nobody decided");
+                    self.tenant = Tenant::Off(self.now + SignedDuration::from_hours(24 * 30));
+                }
+                if fate == Fate::Done {
+                    self.note(IntentStep::Deactivate, Call::Closed);
+                    let at = self.now + SignedDuration::from_hours(24 * 30);
+                    self.process.answered = Some((self.now, at));
+                    self.schedule(Some(at), Some(Evidence::Date));
+                }
+            }
+            Step::RestartWindow { .. } => unreachable!("nobody asked for it"),
+            Step::Schedule { purge_at, evidence, .. } if done => {
+                self.unknown_since = None;
+                self.schedule(purge_at, evidence);
+            }
+            Step::Reactivate { .. } => {
+                assert!(!self.deleting && self.want.lifecycle == Lifecycle::Active, "reactivated unasked");
+                if done && matches!(self.tenant, Tenant::Off(_)) {
+                    self.status_changed = Some(self.now);
+                    self.tenant = Tenant::Active;
+                }
+                if fate == Fate::Done {
+                    self.process.reactivated = Some(self.now);
+                }
+            }
+            Step::CloseRecord { record, phase } if done => {
+                let record = self.records.iter_mut().find(|r| r.name == record).expect("on record");
+                record.phase = phase;
+            }
+            Step::Schedule { .. } | Step::CloseRecord { .. } => {}
+            Step::PlanErasure { .. } | Step::Erase(_) | Step::ConfirmErasure { .. } => unreachable!("nothing to erase"),
+        }
+    }
+
+    fn check_deactivation(&self, confirm: &Hostname) {
+        assert!(self.deleting || self.want.lifecycle == Lifecycle::Deactivated, "deactivated while declared Active");
+        assert!(!self.deleting || self.want.on_delete == OnDelete::Deactivate, "deactivated though retained");
+        assert_eq!(Some(confirm), self.want.confirm.as_ref(), "not the hostname that was written");
+        assert_eq!(confirm.as_str(), HOSTNAME, "not the tenant's hostname");
+        assert_eq!(self.tenant, Tenant::Active, "deactivated once more: the countdown would restart");
+        assert!(self.records.iter().any(|r| r.phase == OffboardingPhase::Requested), "without a record");
+        if let Some(since) = self.unknown_since {
+            let age = self.now.duration_since(since);
+            let take_over = SignedDuration::try_from(TAKE_OVER).unwrap();
+            assert!(age >= take_over || self.meddled, "called again {age} after a call of unknown outcome");
+        }
+    }
+
+    fn open_record(&mut self, trigger: Trigger, done: bool) {
+        if !done {
+            return;
+        }
+        let announced = self.intent.as_ref().and_then(|intent| intent.record.clone());
+        let name = match trigger {
+            Trigger::OutOfBand => format!("acme-out-{}", self.records.len()),
+            Trigger::Lifecycle | Trigger::Deletion => announced.expect("announced first"),
+        };
+        self.offboarding = Some(name.clone());
+        self.process.answered = None;
+        self.records.push(RecordSeen {
+            name,
+            tenant_id: ID.parse().unwrap(),
+            hostnames: vec![HOSTNAME.into()],
+            tenant_name: "acme".into(),
+            uid: "uid".into(),
+            trigger,
+            phase: OffboardingPhase::Requested,
+            requested_at: self.now,
+            purge_after_days: 30,
+            deactivated_at: None,
+            purge_at: None,
+            evidence: None,
+            erased: Vec::new(),
+        });
+    }
+
+    fn schedule(&mut self, purge_at: Option<Timestamp>, evidence: Option<Evidence>) {
+        let now = self.now;
+        let record = self.records.iter_mut().max_by_key(|r| r.requested_at).expect("on record");
+        record.phase = OffboardingPhase::Scheduled;
+        (record.purge_at, record.evidence, record.deactivated_at) = (purge_at, evidence, Some(now));
+    }
+}
