@@ -46,7 +46,8 @@ pub struct Seen {
 impl Seen {
     /// Declared and seen in use, with no off-boarding under way: what was recorded before is history.
     pub fn in_use(&self, want: &Desired) -> bool {
-        want.lifecycle == Lifecycle::Active
+        self.deletion == Deletion::None
+            && want.lifecycle == Lifecycle::Active
             && matches!(self.tenant, View::Active(_))
             && self.record.as_ref().is_none_or(RecordSeen::is_over)
     }

@@ -3,7 +3,7 @@
 use super::{Bound, Desired, RecordSeen, Seen, Step, View, human, offboard, settled, wait};
 use crate::crd::{OffboardingPhase, Phase, REACTIVATE, Reason, START_ANEW};
 use crate::plan::Next;
-use crate::plan::intent::TAKE_OVER;
+use crate::plan::intent::{IntentStep, TAKE_OVER};
 use crate::qlik::{Patch, Tenant, TenantStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<
     if let Some(record) = &seen.record {
         match record.phase {
             // A deactivation of unknown outcome may still arrive. It is only written off once it is old.
-            OffboardingPhase::Requested if age(record.requested_at, now) < TAKE_OVER => {
+            OffboardingPhase::Requested if age(last_attempt(seen, record), now) < TAKE_OVER => {
                 let message = "the tenant is declared Active again; a deactivation of unknown outcome may still arrive";
                 return wait(Phase::Reactivating, Reason::DeactivationOutcomeUnknown, message, SOON * 3);
             }
@@ -47,6 +47,11 @@ fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<
         return settled(Phase::Ready, Reason::Settled, "the tenant is as declared", want.interval);
     }
     Next::Do(Step::Patch(changes))
+}
+
+/// When a deactivation that this record is about may have been sent for the last time.
+fn last_attempt(seen: &Seen, record: &RecordSeen) -> Timestamp {
+    seen.intent.of(IntentStep::Deactivate).map_or(record.requested_at, |intent| intent.at.max(record.requested_at))
 }
 
 fn close(record: &RecordSeen, phase: OffboardingPhase) -> Next<Step> {
