@@ -11,13 +11,15 @@ pub(crate) async fn stage(prefix: &str) -> Stage {
 
 /// A whole manifest from what stands below `spec:`.
 pub(crate) fn tenant(name: &str, spec: &str) -> String {
-    let spec: String = spec.lines().filter(|line| !line.is_empty()).map(|line| format!("  {line}\n")).collect();
+    let lines = spec.lines().filter(|line| !line.is_empty());
+    let spec = lines.fold(String::new(), |spec, line| spec + "  " + line + "\n");
     format!("apiVersion: qlik-operator.dev/v1alpha1\nkind: QlikTenant\nmetadata: {{name: {name}}}\nspec:\n{spec}")
 }
 
 /// Reads YAML the way the API server does, over JSON: there `30` is a number, whatever the field would like.
-pub(crate) fn read<T: DeserializeOwned>(yaml: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_value(serde_saphyr::from_str(yaml).unwrap())
+pub(crate) fn read<T: DeserializeOwned>(yaml: &str) -> Result<T, String> {
+    let json = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+    serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
 /// What the API server would say to a manifest.
