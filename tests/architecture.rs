@@ -38,8 +38,8 @@ impl Source {
     /// Whether it is there for tests only.
     fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        let of_tests = ["tests/", "e2e/"].iter().any(|directory| self.path.starts_with(directory));
-        of_tests || name == "testing.rs" || name.ends_with("_tests.rs")
+        let apart = self.path.starts_with("e2e/") || self.path.split('/').any(|directory| directory == "tests");
+        apart || ["testing.rs", "tests.rs"].contains(&name) || name.ends_with("_tests.rs")
     }
 }
 

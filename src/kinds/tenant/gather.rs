@@ -152,12 +152,12 @@ pub(super) async fn targets(
         return Ok(Vec::new());
     }
     let namespace = tenant.namespace().unwrap_or_default();
-    let users = used_by_others(tenant, &namespace, cx).await?;
+    let used = used_by_others(tenant, &namespace, cx).await?;
     let mut targets = Vec::new();
     for (name, rule) in wanted {
         let found = secrets::presence(&cx.client, &namespace, &name).await?;
-        let rule = match (users.get(&name), &found) {
-            (Some(user), _) => format!("{KEPT}: used by QlikTenant {user}"),
+        let rule = match (used.get(&name), &found) {
+            (Some(by), _) => format!("{KEPT}: used by QlikTenant {by}"),
             (None, Some(found)) if found.terminating => format!("{rule} {TERMINATING}"),
             (None, _) => rule.to_owned(),
         };
