@@ -31,7 +31,7 @@ crds:
 
 # Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
 deny: $(DENY)
-	$(DENY) --locked check licenses bans sources
+	$(DENY) --workspace --locked check licenses bans sources
 
 $(DENY):
 	cargo install cargo-deny --locked --root target/tools --version 0.20.2

@@ -1,6 +1,16 @@
 //! What `kubectl explain` and `kubectl get` show.
 
 use crate::kubectl::{stage, tenant};
+use e2e::stage::Stage;
+
+/// What `kubectl explain` prints. The schema is published a moment after the kind is served, so it is waited for.
+async fn explain(stage: &Stage, what: &[&str]) -> String {
+    let ask = async || match stage.kubectl(&[&["explain"], what].concat()).await {
+        Err(error) if error.to_string().contains("couldn't find resource") => Ok(None),
+        answer => answer.map(Some),
+    };
+    stage.until_some("the schema is published", ask).await.unwrap()
+}
 
 /// Text as one line, since explain wraps where it likes.
 fn flowing(text: &str) -> String {
@@ -10,12 +20,12 @@ fn flowing(text: &str) -> String {
 #[tokio::test]
 async fn explain_reads_like_documentation() {
     let stage = stage("explain").await;
-    let kind = flowing(&stage.kubectl(&["explain", "qt"]).await.unwrap());
+    let kind = flowing(&explain(&stage, &["qt"]).await);
     assert!(
         kind.contains("Deleting this object leaves the tenant alone unless spec.offboarding says otherwise."),
         "{kind}"
     );
-    let spec = flowing(&stage.kubectl(&["explain", "qt.spec"]).await.unwrap());
+    let spec = flowing(&explain(&stage, &["qt.spec"]).await);
     for line in [
         "region <string> -required- enum: us, eu, de, uk, .... Qlik Cloud region of the tenant. It cannot be changed: \
          Qlik cannot move a tenant between regions.",
@@ -28,7 +38,7 @@ async fn explain_reads_like_documentation() {
     ] {
         assert!(spec.contains(line), "{line}\nis not in\n{spec}");
     }
-    let offboarding = stage.kubectl(&["explain", "qt.spec.offboarding", "--recursive"]).await.unwrap();
+    let offboarding = explain(&stage, &["qt.spec.offboarding", "--recursive"]).await;
     for line in
         ["purgeAfterDays\t<integer>", "confirmHostname\t<string>", "onDelete\t<string>", "enum: Retain, Deactivate"]
     {
@@ -38,7 +48,7 @@ async fn explain_reads_like_documentation() {
         offboarding.contains("names\t<[]string>") && offboarding.contains("referenced\t<boolean>"),
         "{offboarding}"
     );
-    let offboarding = flowing(&stage.kubectl(&["explain", "qt.spec.offboarding"]).await.unwrap());
+    let offboarding = flowing(&explain(&stage, &["qt.spec.offboarding"]).await);
     for line in [
         "Days between deactivation and purge, 10 to 90.",
         "A hostname of the tenant, written by hand. Nothing is ever deactivated unless it matches.",
@@ -46,7 +56,7 @@ async fn explain_reads_like_documentation() {
     ] {
         assert!(offboarding.contains(line), "{line}\nis not in\n{offboarding}");
     }
-    let record = flowing(&stage.kubectl(&["explain", "qoff"]).await.unwrap());
+    let record = flowing(&explain(&stage, &["qoff"]).await);
     assert!(record.contains("deleting it does nothing in Qlik."), "{record}");
 }
 
@@ -63,7 +73,7 @@ async fn every_field_of_the_spec_is_explained() {
         "qoff.spec",
         "qoff.status",
     ] {
-        let shown = stage.kubectl(&["explain", kind]).await.unwrap();
+        let shown = explain(&stage, &[kind]).await;
         assert!(!shown.contains("<no description>"), "{kind}: {shown}");
     }
 }
