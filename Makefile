@@ -1,9 +1,45 @@
-.PHONY: kubernetes leftovers
+# The targets are what CI runs; `.ci/run` calls `make test`.
+.PHONY: fmt lint doc test bench crds deny kubernetes leftovers
+
+# One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
+OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
+CONTROL_PLANE := cargo run --quiet --locked --package e2e --bin local-control-plane --
+DENY := target/tools/bin/cargo-deny
+
+# Fails when something is not formatted; `cargo fmt --all` formats it.
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+doc:
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps
+
+# Everything that decides whether a change is good, cheap things first, with the number of tests of each tier at the end.
+test: fmt lint doc
+	.ci/tiers
+
+bench:
+	cargo bench --locked --package e2e --benches
+
+# The custom resource definitions, from the types. Written beside and moved, so that a failure leaves the old file.
+crds:
+	mkdir -p crds
+	$(OPERATOR) crds > crds/.next
+	mv crds/.next crds/qlik-operator.yaml
+
+# Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
+deny: $(DENY)
+	$(DENY) --workspace --locked check licenses bans sources
+
+$(DENY):
+	cargo install cargo-deny --locked --root target/tools --version 0.20.2
 
 # The Kubernetes programs of the local control plane: 11 minutes with a cold Go cache, seconds with a warm one.
 kubernetes:
-	cargo run --quiet --package e2e --bin local-control-plane -- build
+	$(CONTROL_PLANE) build
 
 # Fails when ended test runs have left processes or directories behind.
 leftovers:
-	cargo run --quiet --package e2e --bin local-control-plane -- check
+	$(CONTROL_PLANE) check

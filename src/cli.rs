@@ -18,7 +18,7 @@ struct Cli {
 enum Command {
     /// Run the operator against the cluster of the kubeconfig, or the one it runs in.
     Run(Box<RunArgs>),
-    /// Print the CustomResourceDefinitions as YAML.
+    /// Print the custom resource definitions as YAML.
     Crds,
     /// Print the version.
     Version,

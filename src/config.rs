@@ -47,7 +47,7 @@ pub struct RunArgs {
     /// Log lines as text or json.
     #[arg(long, env = "QLIK_OPERATOR_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
-    /// Log filter, for instance info or qlik_operator=debug.
+    /// Log filter, for instance info or `qlik_operator=debug`.
     #[arg(long, env = "QLIK_OPERATOR_LOG", default_value = "info")]
     pub log: String,
     /// File with the seconds by which the clock is ahead; for tests with a stand-in whose clock is turned.

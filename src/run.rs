@@ -199,9 +199,8 @@ async fn drive<K: Managed>(controller: Controller<Lean<K>>, cx: Arc<Context>, mu
         .run(|object, cx| reconcile::<K>(object, cx), never, cx)
         .for_each(|pass| {
             match pass {
-                Ok(_) => {}
                 // An object that went away while it was queued is the ordinary course.
-                Err(controller::Error::ObjectNotFound(_)) => {}
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
                 Err(error) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
             }
             futures::future::ready(())

@@ -3,6 +3,7 @@
 //! The schema is generated from these types (`qlik-operator crds`); the same limits stand here once, as `OpenAPI`
 //! bounds or CEL rules, so that a wrong manifest is refused at apply time with a message that says how to mend it.
 
+#![expect(clippy::duplicated_attributes, reason = "printed columns have the same type more than once")]
 #![expect(unreachable_pub, reason = "the KubeSchema derive copies each struct, `pub` included, into a function body")]
 
 mod conditions;

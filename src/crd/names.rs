@@ -11,7 +11,8 @@ use std::borrow::Cow;
 #[serde(rename_all = "camelCase")]
 pub struct LocalSecretRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("this is the name of a Secret in the same namespace: lower-case letters, digits, inner dashes and dots, for instance qlik-credentials"))]
     pub name: String,
 }
 
@@ -20,11 +21,13 @@ pub struct LocalSecretRef {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("this is the name of a Secret in the same namespace: lower-case letters, digits, inner dashes and dots, for instance qlik-credentials"))]
     pub name: String,
     /// Key inside the Secret.
     #[serde(default = "license_key")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("this is a key of the Secret: letters, digits, dashes, dots and underscores, for instance licenseKey; the license key itself belongs into the Secret"))]
     pub key: String,
 }
 

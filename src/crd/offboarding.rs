@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
     shortname = "qoff",
     category = "qlik",
     namespaced,
+    cel,
     status = "QlikOffboardingStatus",
     derive = "PartialEq",
     doc = "The record of one deactivation of a Qlik Cloud tenant, written by the operator alone. It counts down to the purge, confirms it and stays as evidence; deleting it does nothing in Qlik.",

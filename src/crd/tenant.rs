@@ -71,7 +71,7 @@ pub struct QlikTenantSpec {
     /// First label of the tenant's second hostname, for instance `acme` for acme.eu.qlikcloud.com. Left alone when
     /// absent: Qlik has no way to remove an alias through its API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("spec.alias is the first label of the hostname only: lower-case letters, digits and inner dashes, for instance acme and not acme.eu.qlikcloud.com"))]
     pub alias: Option<String>,
 
@@ -96,8 +96,8 @@ pub struct QlikTenantSpec {
     #[serde(default = "default_interval")]
     #[schemars(length(max = 16))]
     #[x_kube(
-        validation = Rule::new("self.matches('^([0-9]+(h|m|s))+$')").message("spec.interval is a duration made of hours, minutes and seconds, for instance 30m or 1h30m"),
-        validation = Rule::new("!self.matches('^([0-9]+(h|m|s))+$') || (duration(self) >= duration('1m') && duration(self) <= duration('24h'))").message("spec.interval must be between 1m and 24h"),
+        validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s))+$')").message("spec.interval is a duration made of hours, minutes and seconds, for instance 30m or 1h30m"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s))+$') || (duration(self) >= duration('1m') && duration(self) <= duration('24h'))").message("spec.interval must be between 1m and 24h"),
     )]
     pub interval: String,
 }
@@ -129,14 +129,14 @@ pub enum RegionCode {
 /// Where the license key comes from: exactly one of the two.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.keyRef) != has(self.fromTenant)").message("spec.license takes exactly one of keyRef and fromTenant: remove the other"))]
+#[x_kube(validation = Rule::new("has(self.keyRef) != has(self.fromTenant)").message("spec.license takes exactly one of the two: keyRef (a Secret with the signed license key) or fromTenant (the hostname of a tenant whose license to use)"))]
 pub struct License {
     /// Secret and key with the signed license key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_ref: Option<SecretKeyRef>,
     /// Hostname of a tenant of the same region and subscription, whose license the new tenant shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)+$')").message("spec.license.fromTenant is a bare hostname, for instance acme.eu.qlikcloud.com, without https:// and without a path"))]
     pub from_tenant: Option<String>,
 }
@@ -146,7 +146,7 @@ pub struct License {
 #[serde(rename_all = "camelCase")]
 pub struct Adopt {
     /// Id of the tenant, as `GET /api/v1/tenants/me` gives it.
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_-]{1,64}$')").message("spec.adopt.tenantId is the tenant's id, 32 letters, digits, dashes or underscores, not a hostname"))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_-]{1,64}$')").message("spec.adopt.tenantId is the tenant's id, letters, digits, dashes and underscores as GET /api/v1/tenants/me shows it, not a hostname"))]
     #[schemars(length(max = 128))]
     pub tenant_id: String,
     /// One of the tenant's hostnames.
@@ -245,11 +245,11 @@ pub struct EraseSecrets {
     pub referenced: bool,
     /// Further Secrets of this namespace, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 50),
-        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))
+    #[schemars(length(max = 50), inner(length(max = 253)))]
+    #[x_kube(
+        validation = Rule::new("self.all(x, x.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'))").message("offboarding.eraseSecrets.names takes names of Secrets in the same namespace: lower-case letters, digits, inner dashes and dots, no namespace and no wildcard"),
+        validation = Rule::new("self.all(x, self.exists_one(y, x == y))").message("offboarding.eraseSecrets.names has the same name twice: remove one"),
     )]
-    #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, x == y))").message("offboarding.eraseSecrets.names has the same name twice: remove one"))]
     pub names: Vec<String>,
 }
 

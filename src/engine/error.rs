@@ -97,7 +97,7 @@ impl Error {
         let text = self.chain();
         Some(match self {
             Self::Raced => return None,
-            Self::Qlik(error) => return qlik_finding(error, text),
+            Self::Qlik(error) => qlik_finding(error, text),
             Self::Kube { .. } if self.is_forbidden() => {
                 Finding::human(Reason::Forbidden, format!("{text}: give the operator's service account this right"))
             }
@@ -133,9 +133,9 @@ pub fn root(error: &qlik::Error) -> &qlik::Error {
     }
 }
 
-fn qlik_finding(error: &qlik::Error, text: String) -> Option<Finding> {
+fn qlik_finding(error: &qlik::Error, text: String) -> Finding {
     use qlik::Error as E;
-    Some(match root(error) {
+    match root(error) {
         // Without the seconds: a message that changes at each attempt would be written at each attempt.
         E::Throttled { .. } => Finding::passing(
             Phase::Pending,
@@ -169,5 +169,5 @@ fn qlik_finding(error: &qlik::Error, text: String) -> Option<Finding> {
         | E::Redirected { .. }
         | E::Malformed { .. }
         | E::TooLarge { .. } => Finding::passing(Phase::Pending, Reason::QlikUnavailable, text),
-    })
+    }
 }

@@ -104,6 +104,7 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Organization as O;
 
     #[test]
     fn a_purge_is_concluded_only_by_who_can_know() {
@@ -121,7 +122,6 @@ mod tests {
             organization,
             doubt: doubt.then(|| "the clock jumped".to_owned()),
         };
-        use Organization as O;
         assert!(waits(&next(&seen(O::NotAsked, Evidence::Date, false), before)), "not before the date");
         assert_eq!(next(&seen(O::NotAsked, Evidence::Date, false), at), purged(Evidence::Date));
         assert!(waits(&next(&seen(O::NotAsked, Evidence::Estimated, false), at)), "an estimate is the earliest date");

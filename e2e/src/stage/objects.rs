@@ -47,7 +47,8 @@ impl Stage {
 
 /// A tenant's manifest: the given lines, indented as below `spec:`, after region, credentials and license.
 pub fn manifest(name: &str, spec: &str) -> String {
-    let spec: String = spec.lines().filter(|l| !l.trim().is_empty()).map(|l| format!("  {l}\n")).collect();
+    let lines = spec.lines().filter(|line| !line.trim().is_empty());
+    let spec = lines.fold(String::new(), |spec, line| spec + "  " + line + "\n");
     format!(
         "apiVersion: qlik-operator.dev/v1alpha1\nkind: QlikTenant\nmetadata:\n  name: {name}\nspec:\n  region: us\n  \
          credentialsRef: {{name: qlik-credentials}}\n  license: {{keyRef: {{name: qlik-license}}}}\n{spec}"

@@ -157,7 +157,7 @@ pub(super) async fn targets(
     for (name, rule) in wanted {
         let found = secrets::presence(&cx.client, &namespace, &name).await?;
         let rule = match (used.get(&name), &found) {
-            (Some(user), _) => format!("{KEPT}: used by QlikTenant {user}"),
+            (Some(by), _) => format!("{KEPT}: used by QlikTenant {by}"),
             (None, Some(found)) if found.terminating => format!("{rule} {TERMINATING}"),
             (None, _) => rule.to_owned(),
         };

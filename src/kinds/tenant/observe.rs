@@ -46,7 +46,7 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
         }
         credentials = Some(found);
     }
-    if records.is_none() && look.needs_records(&seen) {
+    if records.is_none() && Look::needs_records(&seen) {
         look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
     }
     look.after(&mut seen).await?;
@@ -133,7 +133,7 @@ impl Look<'_> {
         self.load_records(seen, target).await.map(Some)
     }
 
-    fn needs_records(&self, seen: &Seen) -> bool {
+    fn needs_records(seen: &Seen) -> bool {
         matches!(seen.tenant, View::Disabled | View::Gone)
     }
 
@@ -150,13 +150,13 @@ impl Look<'_> {
         seen.previous = previous_record(&records, &self.tenant.name_any(), &seen.uid)
             .filter(|previous| gather::other_owner(self.tenant, &previous.tenant_id, self.cx).is_none())
             .cloned();
-        self.close_intent(seen, &records);
+        Self::close_intent(seen, &records);
         seen.answered = seen.record.as_ref().and_then(|record| self.cx.ledger.answer_for(&record.name));
         Ok(())
     }
 
     /// An announcement whose record tells what came of it does not stand in the way of a new one.
-    fn close_intent(&self, seen: &mut Seen, records: &[RecordSeen]) {
+    fn close_intent(seen: &mut Seen, records: &[RecordSeen]) {
         if let IntentSeen::Found { intent, call } = &mut seen.intent
             && intent.step == IntentStep::Deactivate
             && let Some(name) = &intent.record

@@ -29,12 +29,11 @@ pub(super) fn bring_off<'a>(
         (View::Disabled | View::Gone, None) => Err(Next::Do(Step::OpenRecord(Trigger::OutOfBand))),
         (View::Disabled | View::Gone, Some(record)) => match record.phase {
             OffboardingPhase::Requested => Err(proven_off(seen, record)),
-            OffboardingPhase::Scheduled => Ok(record),
+            OffboardingPhase::Scheduled | OffboardingPhase::Purged => Ok(record),
             // An earlier off-boarding ended and the tenant is off again: that was somebody else.
             OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => {
                 Err(Next::Do(Step::OpenRecord(Trigger::OutOfBand)))
             }
-            OffboardingPhase::Purged => Ok(record),
         },
         (View::NotAsked, Some(record)) if record.phase == OffboardingPhase::Scheduled => Ok(record),
         (View::NotAsked, _) => {
@@ -200,8 +199,8 @@ fn countdown(want: &Desired, seen: &Seen, bound: &Bound, record: &RecordSeen, no
         Some(Evidence::Date | Evidence::Organization) | None => format!("deactivated; will be purged at {at}"),
     };
     if i32::from(want.days.get()) != record.purge_after_days && record.trigger != Trigger::OutOfBand {
-        message += &format!(
-            ". purgeAfterDays is now {}, which changes nothing by itself: annotation {RESTART_PURGE_WINDOW}={at} restarts the window",
+        message = format!(
+            "{message}. purgeAfterDays is now {}, which changes nothing by itself: annotation {RESTART_PURGE_WINDOW}={at} restarts the window",
             want.days
         );
     }

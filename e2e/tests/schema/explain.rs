@@ -1,0 +1,105 @@
+//! What `kubectl explain` and `kubectl get` show.
+
+use crate::kubectl::{stage, tenant};
+use e2e::stage::Stage;
+
+/// What `kubectl explain` prints. The schema is published a moment after the kind is served, so it is waited for.
+async fn explain(stage: &Stage, what: &[&str]) -> String {
+    let ask = async || match stage.kubectl(&[&["explain"], what].concat()).await {
+        Err(error) if error.to_string().contains("couldn't find resource") => Ok(None),
+        answer => answer.map(Some),
+    };
+    stage.until_some("the schema is published", ask).await.unwrap()
+}
+
+/// Text as one line, since explain wraps where it likes.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn explain_reads_like_documentation() {
+    let stage = stage("explain").await;
+    let kind = flowing(&explain(&stage, &["qt"]).await);
+    assert!(
+        kind.contains("Deleting this object leaves the tenant alone unless spec.offboarding says otherwise."),
+        "{kind}"
+    );
+    let spec = flowing(&explain(&stage, &["qt.spec"]).await);
+    for line in [
+        "region <string> -required- enum: us, eu, de, uk, .... Qlik Cloud region of the tenant. It cannot be changed: \
+         Qlik cannot move a tenant between regions.",
+        "lifecycle <string> enum: Active, Deactivated `Active` (default) or `Deactivated`: the reversible way to \
+         off-board, an update that Git can revert.",
+        "A deactivated tenant is purged for ever after `offboarding.purgeAfterDays`.",
+        "Take over an existing tenant instead of creating one. Both values must match what Qlik Cloud says.",
+        "What happens when the tenant is off-boarded or this object is deleted. The defaults never touch Qlik.",
+        "Stop acting on this object, deletion included, until it is set back.",
+    ] {
+        assert!(spec.contains(line), "{line}\nis not in\n{spec}");
+    }
+    let offboarding = explain(&stage, &["qt.spec.offboarding", "--recursive"]).await;
+    for line in
+        ["purgeAfterDays\t<integer>", "confirmHostname\t<string>", "onDelete\t<string>", "enum: Retain, Deactivate"]
+    {
+        assert!(offboarding.contains(line), "{line}\nis not in\n{offboarding}");
+    }
+    assert!(
+        offboarding.contains("names\t<[]string>") && offboarding.contains("referenced\t<boolean>"),
+        "{offboarding}"
+    );
+    let offboarding = flowing(&explain(&stage, &["qt.spec.offboarding"]).await);
+    for line in [
+        "Days between deactivation and purge, 10 to 90.",
+        "A hostname of the tenant, written by hand. Nothing is ever deactivated unless it matches.",
+        "What deleting this object does: `Retain` (default) leaves the tenant alone; `Deactivate` deactivates it.",
+    ] {
+        assert!(offboarding.contains(line), "{line}\nis not in\n{offboarding}");
+    }
+    let record = flowing(&explain(&stage, &["qoff"]).await);
+    assert!(record.contains("deleting it does nothing in Qlik."), "{record}");
+}
+
+#[tokio::test]
+async fn every_field_of_the_spec_is_explained() {
+    let stage = stage("fields").await;
+    for kind in [
+        "qt.spec",
+        "qt.spec.license",
+        "qt.spec.adopt",
+        "qt.spec.settings",
+        "qt.spec.offboarding",
+        "qt.status",
+        "qoff.spec",
+        "qoff.status",
+    ] {
+        let shown = explain(&stage, &[kind]).await;
+        assert!(!shown.contains("<no description>"), "{kind}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn get_shows_phase_and_purge_date() {
+    let stage = stage("columns").await;
+    stage.apply(&tenant("acme", "region: us\nlicense: {keyRef: {name: l}}")).await.unwrap();
+    let status = serde_json::json!({ "status": {
+        "phase": "Deactivated", "hostname": "acme.us.qlikcloud.com",
+        "purge": { "by": "Operator", "purgeAt": "2026-03-04T05:06:07.008Z", "evidence": "Date" },
+        "conditions": [{ "type": "Ready", "status": "True", "reason": "PurgePending", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" }] } });
+    stage
+        .kubectl(&["patch", "qt", "acme", "--subresource=status", "--type=merge", "--patch", &status.to_string()])
+        .await
+        .unwrap();
+    let shown = stage.kubectl(&["get", "qt"]).await.unwrap();
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "READY", "PHASE", "HOSTNAME", "REGION", "PURGE-AT", "AGE"], "{shown}");
+    let expected = ["acme", "True", "Deactivated", "acme.us.qlikcloud.com", "us", "2026-03-04T05:06:07.008Z"];
+    assert_eq!(rows[1][..6], expected, "{shown}");
+    let wide = stage.kubectl(&["get", "qliktenants", "--output=wide"]).await.unwrap();
+    assert!(wide.contains("REASON") && wide.contains("PurgePending"), "{wide}");
+    // One word for everything of this operator.
+    assert!(
+        stage.kubectl(&["get", "qlik", "--output=name"]).await.unwrap().contains("qliktenant.qlik-operator.dev/acme")
+    );
+}
