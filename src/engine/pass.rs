@@ -49,8 +49,8 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
             0
         }
     };
-    let mut pass =
-        Pass { draft: object.status().cloned().unwrap_or_default(), object, cx: &cx, facts: SideFacts::default() };
+    let draft = object.status().cloned().unwrap_or_default();
+    let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now };
     let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
         Ok(ended) => ended,
         Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
@@ -70,6 +70,8 @@ struct Pass<'a, K: Managed> {
     draft: K::Status,
     cx: &'a Context,
     facts: SideFacts,
+    /// Monotonic time at which it began to look: what it found is as old as that.
+    started: Duration,
 }
 
 impl<K: Managed> Pass<'_, K> {
@@ -187,7 +189,7 @@ impl<K: Managed> Pass<'_, K> {
             },
             None => recheck,
         };
-        cx.gates.set(uid, appearance(&self.object), cx.clock.monotonic() + recheck, failed);
+        cx.gates.set(uid, appearance(&self.object), self.started + recheck, failed);
         Action::requeue(recheck)
     }
 
