@@ -2,7 +2,6 @@
 //! still needed. Counts come from the simulator's journal, words from the status that people read.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod actors;
 mod canary;
 mod clocks;
 mod deletion;
