@@ -43,7 +43,7 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         Admission::First => {
             if let Some(interval) = object.at_rest() {
                 let wait = schedule::until_slot(&uid, interval, QUIET_START, cx.clock.now());
-                cx.gates.set(&uid, appearance(&object), now + wait, 0);
+                cx.gates.set(&uid, appearance(&object), (now, wait), 0);
                 return Ok(Action::requeue(wait));
             }
             0
@@ -189,7 +189,7 @@ impl<K: Managed> Pass<'_, K> {
             },
             None => recheck,
         };
-        cx.gates.set(uid, appearance(&self.object), self.started + recheck, failed);
+        cx.gates.set(uid, appearance(&self.object), (self.started, recheck), failed);
         Action::requeue(recheck)
     }
 
@@ -293,7 +293,7 @@ async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &C
         Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
     drop(api);
     match within("write the status", bare.patch_status(name, &PatchParams::default(), &patch)).await {
-        Ok(_) => cx.gates.set(&uid, look, cx.clock.monotonic() + crate::plan::HOURLY, 0),
+        Ok(_) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
         Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
     }
 }

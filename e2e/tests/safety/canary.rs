@@ -161,6 +161,7 @@ async fn no_secret_shows_up_anywhere() {
     let stage = Stage::new(setup).await.unwrap();
     let operator = stage.operator().await.unwrap();
     onboard(&stage, "acme", "alias: acme").await;
+    stage.turn(HOUR).unwrap(); // a young tenant is given time for its host to come up
     let ready = stage.sim.ready().clone();
     let secret = ready.regional["us"].client_secret.clone();
     fail_in_every_way(&stage, &ready.license_key, &secret).await;

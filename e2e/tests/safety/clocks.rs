@@ -37,7 +37,8 @@ async fn still_counting_down(stage: &Stage, acme: &QlikTenant) {
 /// Asks the record for a pass, and waits until it is through by way of what it writes or asks.
 async fn poke_record(stage: &Stage, word: &str) {
     let name = record(stage).await.metadata.name.unwrap();
-    let patch = kube::api::Patch::Merge(json!({ "metadata": { "annotations": { "qlik-operator.dev/requested-at": word } } }));
+    let patch =
+        kube::api::Patch::Merge(json!({ "metadata": { "annotations": { "qlik-operator.dev/requested-at": word } } }));
     stage.records().patch(&name, &kube::api::PatchParams::default(), &patch).await.unwrap();
 }
 

@@ -40,8 +40,12 @@ async fn delete_with_a_wrong_hostname() {
 #[tokio::test]
 async fn delete_with_the_hostname_of_another_tenant() {
     let (stage, _operator) = stage("foreign").await;
-    onboard(&stage, "acme", "alias: acme\noffboarding: {onDelete: Deactivate, confirmHostname: globex.us.qlikcloud.com}")
-        .await;
+    onboard(
+        &stage,
+        "acme",
+        "alias: acme\noffboarding: {onDelete: Deactivate, confirmHostname: globex.us.qlikcloud.com}",
+    )
+    .await;
     onboard(&stage, "globex", "alias: globex").await;
     stage.delete("acme").await.unwrap();
     stalls(&stage, "acme", "ConfirmHostnameMismatch", &["globex.us.qlikcloud.com", "the tenant is"]).await;

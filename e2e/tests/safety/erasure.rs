@@ -59,9 +59,13 @@ const ERASE: &str = ", eraseSecrets: {referenced: true, names: [extra, never-the
 
 /// What has to be so once acme's Secrets are erased, and in which order it came about.
 async fn erased_in_order(stage: &Stage, since: Position, uids: [String; 2]) {
-    for (name, there) in
-        [("acme-license", false), ("extra", false), ("qlik-credentials", true), ("unrelated", true), ("qlik-license", true)]
-    {
+    for (name, there) in [
+        ("acme-license", false),
+        ("extra", false),
+        ("qlik-credentials", true),
+        ("unrelated", true),
+        ("qlik-license", true),
+    ] {
         assert_eq!(stage.has_secret(name).await.unwrap(), there, "{name}");
     }
     let list = erased(stage).await;
@@ -81,7 +85,10 @@ async fn erased_in_order(stage: &Stage, since: Position, uids: [String; 2]) {
     for name in ["acme-license", "extra"] {
         let about = |e: &Entry| e.resource == "secrets" && e.name == name;
         let deleted = at(&entries, planned, name, |e| about(e) && e.verb == "delete" && e.code == 200);
-        assert!(entries[..deleted].iter().filter(|e| about(e)).all(|e| e.verb == "get"), "deleted once, after the plan");
+        assert!(
+            entries[..deleted].iter().filter(|e| about(e)).all(|e| e.verb == "get"),
+            "deleted once, after the plan"
+        );
         let absent = at(&entries, deleted, name, |e| about(e) && e.verb == "get" && e.code == 404);
         at(&entries, absent, "the confirmation", is_record_write);
     }
@@ -243,7 +250,9 @@ async fn a_secret_replaced_just_before_its_deletion_is_not_deleted_blindly() {
     let hooks = {
         let (armed, admin, ns) = (armed.clone(), stage.cluster.kubeconfig().to_path_buf(), stage.ns().to_owned());
         Hooks::default().before_request(move |call| {
-            if call.method == Method::DELETE && call.path.ends_with("/secrets/extra") && armed.swap(false, Ordering::SeqCst)
+            if call.method == Method::DELETE
+                && call.path.ends_with("/secrets/extra")
+                && armed.swap(false, Ordering::SeqCst)
             {
                 replace_now(admin.clone(), ns.clone());
             }

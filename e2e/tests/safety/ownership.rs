@@ -37,8 +37,7 @@ async fn another_object_adopts_the_same_tenant() {
 async fn an_object_of_another_namespace_adopts_the_same_tenant() {
     let stage = Stage::new(e2e::stage::Setup::new("grab-a")).await.unwrap();
     let other = stage.cluster.namespace("grab-b").await.unwrap();
-    let _operator =
-        stage.operator_with(stage.identity.kubeconfig(), &["--namespaces", other.name()]).await.unwrap();
+    let _operator = stage.operator_with(stage.identity.kubeconfig(), &["--namespaces", other.name()]).await.unwrap();
     let id = tenant_id(&onboard(&stage, "acme", "alias: acme").await);
     let us = stage.sim.ready().regional["us"].clone();
     let secret = json!({
@@ -77,10 +76,14 @@ async fn default_credentials_asked_for_without_the_right_to_them() {
     stage.apply(&without).await.unwrap();
     let words = ["are not for this namespace", "set spec.credentialsRef"];
     stalls(&stage, "acme", "CredentialsNotAllowed", &words).await;
-    stage.apply(&manifest("globex", "alias: globex").replace("  credentialsRef: {name: qlik-credentials}\n", "")).await.unwrap();
+    stage
+        .apply(&manifest("globex", "alias: globex").replace("  credentialsRef: {name: qlik-credentials}\n", ""))
+        .await
+        .unwrap();
     stalls(&stage, "globex", "CredentialsNotAllowed", &words).await;
     // Nor by a reference that leaves the namespace: there is no way to write one.
-    let escape = without.replace("region: us\n", "region: us\n  credentialsRef: {name: qlik-credentials, namespace: kube-system}\n");
+    let escape = without
+        .replace("region: us\n", "region: us\n  credentialsRef: {name: qlik-credentials, namespace: kube-system}\n");
     assert!(stage.apply(&escape).await.is_err(), "an unknown field is refused");
     assert_eq!(stage.sim.journal().len(), 0, "nothing at all was asked of Qlik");
     // Where the setting names the namespace they serve it.

@@ -90,7 +90,8 @@ pub(crate) async fn poke(stage: &Stage, name: &str) -> QlikTenant {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let word = format!("pass-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     annotate(stage, name, "requested-at", Some(&word)).await.unwrap();
-    let handled = |t: &QlikTenant| t.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_deref()) == Some(&word);
+    let handled =
+        |t: &QlikTenant| t.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_deref()) == Some(&word);
     stage.until(name, "made the pass that was asked for", handled).await.unwrap()
 }
 

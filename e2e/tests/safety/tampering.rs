@@ -76,7 +76,8 @@ async fn finalizer_removed_by_hand() {
 #[tokio::test]
 async fn finalizer_removed_by_hand_while_deleting() {
     let (stage, _operator) = stage("unheld-del").await;
-    onboard(&stage, "acme", "alias: acme\noffboarding: {onDelete: Deactivate, confirmHostname: x.us.qlikcloud.com}").await;
+    onboard(&stage, "acme", "alias: acme\noffboarding: {onDelete: Deactivate, confirmHostname: x.us.qlikcloud.com}")
+        .await;
     stage.delete("acme").await.unwrap();
     stalls(&stage, "acme", "ConfirmHostnameMismatch", &[]).await;
     stage.patch("acme", json!({ "metadata": { "finalizers": null } })).await.unwrap();
