@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn doubt_says_what_to_do() {
         let text = Doubt::AgainstQlik { ahead: SignedDuration::from_secs(-400) }.to_string();
-        assert!(text.contains("400 s behind Qlik Cloud's date") && text.contains("held"), "{text}");
+        assert!(text.contains("6 min behind Qlik Cloud's date") && text.contains("held"), "{text}");
     }
 
     #[test]

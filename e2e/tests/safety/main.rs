@@ -1,6 +1,6 @@
 //! What must never happen: a tenant deactivated that nobody meant to lose, a secret shown, a Secret erased that was
 //! still needed. Counts come from the simulator's journal, words from the status that people read.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod canary;
 mod clocks;

@@ -6,6 +6,7 @@ use e2e::sim::Status;
 use e2e::stage::{Operator, Setup, Stage, manifest};
 use http::Method;
 use kube::api::ListParams;
+use kube::config::KubeConfigOptions;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,7 +21,7 @@ fn patch_now(kubeconfig: std::path::PathBuf, namespace: String, patch: Value) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
-            let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap();
+            let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
             let client = kube::Client::try_from(config).unwrap();
             let api: kube::Api<qlik_operator::crd::QlikTenant> = kube::Api::namespaced(client, &namespace);
             api.patch("acme", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(patch)).await.unwrap();
