@@ -226,21 +226,14 @@ async fn a_secret_made_again_under_a_name_that_the_manifest_gave_up_stays() {
     assert!(entry(&erased(&stage).await, "extra").2, "the one on record is gone");
 }
 
-/// Deletes a Secret and makes another of its name, from a thread of its own: hooks are called where nothing may be awaited.
+/// Deletes a Secret and makes another of its name.
 fn replace_now(kubeconfig: std::path::PathBuf, namespace: String) {
-    let replaced = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
-            let options = kube::config::KubeConfigOptions::default();
-            let config = kube::Config::from_custom_kubeconfig(config, &options).await.unwrap();
-            let api: Api<Secret> = Api::namespaced(kube::Client::try_from(config).unwrap(), &namespace);
-            api.delete("extra", &DeleteParams::default()).await.unwrap();
-            let metadata = ObjectMeta { name: Some("extra".to_owned()), ..ObjectMeta::default() };
-            api.create(&PostParams::default(), &Secret { metadata, ..Secret::default() }).await.unwrap();
-        });
+    at_once(kubeconfig, async move |client| {
+        let api: Api<Secret> = Api::namespaced(client, &namespace);
+        api.delete("extra", &DeleteParams::default()).await.unwrap();
+        let metadata = ObjectMeta { name: Some("extra".to_owned()), ..ObjectMeta::default() };
+        api.create(&PostParams::default(), &Secret { metadata, ..Secret::default() }).await.unwrap();
     });
-    replaced.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

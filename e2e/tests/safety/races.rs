@@ -5,9 +5,10 @@ use e2e::cluster::proxy::{After, Before, Hooks, Proxy};
 use e2e::sim::Status;
 use e2e::stage::{Operator, Setup, Stage, manifest};
 use http::Method;
-use kube::api::ListParams;
-use kube::config::KubeConfigOptions;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use qlik_operator::crd::QlikTenant;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -15,19 +16,18 @@ use std::sync::{Arc, OnceLock};
 const BEFORE_THE_CALL: [(&Method, &str); 3] =
     [(&Method::PATCH, "/qliktenants/acme"), (&Method::POST, "/qlikoffboardings"), (&Method::GET, "/qliktenants/acme")];
 
-/// Patches acme from a thread of its own and waits for it: hooks are called where nothing may be awaited.
-fn patch_now(kubeconfig: std::path::PathBuf, namespace: String, patch: Value) {
-    let patched = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
-            let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
-            let client = kube::Client::try_from(config).unwrap();
-            let api: kube::Api<qlik_operator::crd::QlikTenant> = kube::Api::namespaced(client, &namespace);
-            api.patch("acme", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(patch)).await.unwrap();
-        });
+fn patch_now(kubeconfig: PathBuf, namespace: String, patch: Value) {
+    at_once(kubeconfig, async move |client| {
+        let api: kube::Api<QlikTenant> = kube::Api::namespaced(client, &namespace);
+        api.patch("acme", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     });
-    patched.join().unwrap();
+}
+
+fn delete_namespace_now(kubeconfig: PathBuf, namespace: String) {
+    at_once(kubeconfig, async move |client| {
+        let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client);
+        api.delete(&namespace, &DeleteParams::default()).await.unwrap();
+    });
 }
 
 /// The object is changed back to Active while its operator, which has not heard of it, goes on to the given request.
@@ -58,6 +58,73 @@ async fn changed_back_before(request: usize) {
     untouched(&stage, 1);
     let records = stage.records().list(&ListParams::default()).await.unwrap().items;
     assert!(records.iter().all(|r| format!("{:?}", r.status.as_ref().unwrap().phase) == "Cancelled"), "{records:#?}");
+}
+
+/// The object is deleted with `Deactivate`, and then, just before the call, something is done that forbids it.
+async fn deletion_overtaken_by(what: impl Fn(&Stage) -> Box<dyn Fn() + Send + Sync>) -> (Stage, Operator, Proxy) {
+    let stage = Stage::new(Setup::new("overtaken")).await.unwrap();
+    let armed = Arc::new(AtomicBool::new(false));
+    let hooks = {
+        let (armed, act) = (armed.clone(), what(&stage));
+        Hooks::default().before_request(move |call| {
+            let (method, end) = BEFORE_THE_CALL[2];
+            if call.method == method && call.path.ends_with(end) && armed.swap(false, Ordering::SeqCst) {
+                act();
+            }
+            Before::Forward
+        })
+    };
+    let proxy = Proxy::start(stage.cluster, &stage.identity, hooks).await.unwrap();
+    let operator = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
+    onboard(&stage, "acme", &deletable("acme", "")).await;
+    armed.store(true, Ordering::SeqCst);
+    stage.delete("acme").await.unwrap();
+    let done = async || Ok((!armed.load(Ordering::SeqCst)).then_some(()));
+    stage.until_some("the operator is about to call", done).await.unwrap();
+    (stage, operator, proxy)
+}
+
+fn patching(patch: Value) -> impl Fn(&Stage) -> Box<dyn Fn() + Send + Sync> {
+    move |stage| {
+        let (admin, ns, patch) = (stage.cluster.kubeconfig().to_path_buf(), stage.ns().to_owned(), patch.clone());
+        Box::new(move || patch_now(admin.clone(), ns.clone(), patch.clone()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_to_retain_just_before_the_call() {
+    let retain = patching(json!({ "spec": { "offboarding": { "onDelete": "Retain" } } }));
+    let (stage, _operator, _proxy) = deletion_overtaken_by(retain).await;
+    stage.until_gone("acme").await.unwrap();
+    untouched(&stage, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn suspended_just_before_the_call() {
+    let (stage, _operator, _proxy) = deletion_overtaken_by(patching(json!({ "spec": { "suspend": true } }))).await;
+    stage.until("acme", "is suspended", |t| reason(t) == "Suspended").await.unwrap();
+    untouched(&stage, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confirmation_withdrawn_just_before_the_call() {
+    let wrong = patching(json!({ "spec": { "offboarding": { "confirmHostname": "x.us.qlikcloud.com" } } }));
+    let (stage, _operator, _proxy) = deletion_overtaken_by(wrong).await;
+    stalls(&stage, "acme", "ConfirmHostnameMismatch", &["x.us.qlikcloud.com"]).await;
+    untouched(&stage, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn namespace_deleted_just_before_the_call() {
+    let sweep = |stage: &Stage| -> Box<dyn Fn() + Send + Sync> {
+        let (admin, ns) = (stage.cluster.kubeconfig().to_path_buf(), stage.ns().to_owned());
+        Box::new(move || delete_namespace_now(admin.clone(), ns.clone()))
+    };
+    let (stage, _operator, _proxy) = deletion_overtaken_by(sweep).await;
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.admin());
+    let gone = async || Ok(namespaces.get_opt(stage.ns()).await?.is_none().then_some(()));
+    stage.until_some("the namespace goes away", gone).await.unwrap();
+    untouched(&stage, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use e2e::stage::{Error, Operator, Setup, Stage, condition, manifest};
 use qlik_operator::crd::QlikTenant;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -105,6 +106,23 @@ pub(crate) async fn annotate(stage: &Stage, name: &str, key: &str, value: Option
 pub(crate) async fn write_status(stage: &Stage, name: &str, status: Value) {
     let (params, patch) = (kube::api::PatchParams::default(), kube::api::Patch::Merge(json!({ "status": status })));
     stage.tenants().patch_status(name, &params, &patch).await.unwrap();
+}
+
+/// Does something with all rights, on a thread of its own, and waits for it: hooks are called where nothing may be awaited.
+pub(crate) fn at_once<F>(kubeconfig: PathBuf, what: F)
+where
+    F: AsyncFnOnce(kube::Client) + Send + 'static,
+{
+    let done = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
+            let options = kube::config::KubeConfigOptions::default();
+            let config = kube::Config::from_custom_kubeconfig(config, &options).await.unwrap();
+            what(kube::Client::try_from(config).unwrap()).await;
+        });
+    });
+    done.join().unwrap();
 }
 
 /// How often `POST …/deactivate` was called, with whatever outcome.

@@ -64,6 +64,20 @@ async fn status_wiped_while_reactivated_out_of_band() {
 }
 
 #[tokio::test]
+async fn status_pointed_at_another_tenant() {
+    let (stage, _operator) = stage("pointed").await;
+    onboard(&stage, "acme", &deletable("acme", "")).await;
+    let globex = onboard(&stage, "globex", "alias: globex").await.status.unwrap();
+    let forged = json!({ "tenantId": globex.tenant_id, "hostnames": globex.hostnames, "hostname": globex.hostname });
+    write_status(&stage, "acme", forged).await;
+    stage.patch("acme", json!({ "spec": { "alias": null, "lifecycle": "Deactivated" } })).await.unwrap();
+    stalls(&stage, "acme", "ConfirmHostnameMismatch", &["the tenant is", "globex.us.qlikcloud.com"]).await;
+    stage.delete("acme").await.unwrap();
+    poke(&stage, "acme").await;
+    untouched(&stage, 2);
+}
+
+#[tokio::test]
 async fn finalizer_removed_by_hand() {
     let (stage, _operator) = stage("unheld").await;
     onboard(&stage, "acme", &deletable("acme", "")).await;
