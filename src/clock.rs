@@ -93,8 +93,9 @@ impl Clock {
         Self::from_source(Source::System { start: Instant::now() })
     }
 
-    /// The machine's clocks, both moved by the seconds written in `offset_file`. The file is read at each look; a
-    /// missing or unreadable one means zero. Write it by rename, so that no half-written number is ever seen.
+    /// The machine's clocks, both moved by the seconds written in `offset_file`; a second number there, which may be
+    /// negative, moves the wall clock alone, as somebody who sets it would. The file is read at each look; a missing or
+    /// unreadable one means zero. Write it by rename, so that no half-written number is ever seen.
     #[cfg(feature = "turnable-clock")]
     pub fn turnable(offset_file: PathBuf) -> Self {
         Self::from_source(Source::Turnable { start: Instant::now(), offset_file })
@@ -172,12 +173,13 @@ impl Source {
             Self::System { start } => (Timestamp::now(), start.elapsed()),
             #[cfg(feature = "turnable-clock")]
             Self::Turnable { start, offset_file } => {
-                let offset = std::fs::read_to_string(offset_file)
-                    .ok()
-                    .and_then(|text| text.trim().parse::<u64>().ok())
-                    .map_or(Duration::ZERO, Duration::from_secs);
-                let wall = SignedDuration::try_from(offset).unwrap_or(SignedDuration::ZERO);
-                (moved(Timestamp::now(), wall), start.elapsed().saturating_add(offset))
+                let text = std::fs::read_to_string(offset_file).unwrap_or_default();
+                let mut numbers = text.split_whitespace();
+                let both = numbers.next().and_then(|n| n.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+                let alone = numbers.next().and_then(|n| n.parse().ok()).unwrap_or_default();
+                let wall = SignedDuration::try_from(both).unwrap_or(SignedDuration::ZERO);
+                let wall = wall.saturating_add(SignedDuration::from_secs(alone));
+                (moved(Timestamp::now(), wall), start.elapsed().saturating_add(both))
             }
             #[cfg(any(test, feature = "turnable-clock"))]
             Self::ByHand(set) => *lock(set),
@@ -268,6 +270,8 @@ mod tests {
         assert!(clock.wall() >= wall + SignedDuration::from_hours(30 * 24));
         assert!(clock.monotonic() >= Duration::from_hours(30 * 24));
         assert_eq!(clock.doubt(), None);
+        std::fs::write(&file, "2592000 -3600").unwrap();
+        assert!(matches!(clock.doubt(), Some(Doubt::Jumped { ahead }) if ahead.is_negative()), "{:?}", clock.doubt());
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn follow_records(
     let records = api::<Lean<QlikOffboarding>>(client, place);
     controller.watches(records, watcher::Config::default(), move |record: Lean<QlikOffboarding>| {
         let record = record.0.0.ok()?;
-        cx.gates.open(&record.spec.tenant.uid);
+        cx.gates.open(&record.spec.tenant.uid, cx.clock.monotonic());
         let namespace = record.metadata.namespace?;
         Some(ObjectRef::new(&record.spec.tenant.name).within(&namespace))
     })

@@ -13,12 +13,13 @@ use crate::process::until;
 use crate::sim::{self, Running, Sim};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use qlik_operator::crd::{QlikOffboarding, QlikTenant};
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 /// Anything that can go wrong on a stage ends the scenario.
 pub type Error = Box<dyn StdError + Send + Sync>;
@@ -32,14 +33,19 @@ pub struct Setup {
     pub organization: bool,
     /// The simulator.
     pub sim: sim::Config,
-    /// The Secret value that must never show up anywhere; part of every secret when given.
-    pub canary: Option<String>,
+    /// What operators log.
+    pub log: String,
 }
 
 impl Setup {
     /// An ordinary stage.
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), organization: false, sim: sim::Config::default(), canary: None }
+        Self {
+            prefix: prefix.to_owned(),
+            organization: false,
+            sim: sim::Config::default(),
+            log: "info,qlik_operator=debug".to_owned(),
+        }
     }
 
     /// With the organization credential.
@@ -174,11 +180,21 @@ impl Stage {
         self.turn_operators(i64::try_from(self.sim.offset().as_secs())?)
     }
 
-    /// Sets how many seconds the operators' clock is ahead, whatever Qlik Cloud's does.
+    /// Sets how many seconds the operators' clocks, wall and monotonic, are ahead, whatever Qlik Cloud's does.
     pub fn turn_operators(&self, seconds: i64) -> Result<(), Error> {
+        self.write_clock(seconds, 0)
+    }
+
+    /// Sets the operators' wall clock alone, as somebody who sets a node's date would: so many seconds ahead of what it
+    /// would be, or behind.
+    pub fn set_wall_clock(&self, ahead: i64) -> Result<(), Error> {
+        self.write_clock(i64::try_from(self.sim.offset().as_secs())?, ahead)
+    }
+
+    fn write_clock(&self, both: i64, wall: i64) -> Result<(), Error> {
         // Written beside and moved, so that no operator reads half a number.
         let next = self.directory.path().join("clock.next");
-        std::fs::write(&next, seconds.to_string())?;
+        std::fs::write(&next, format!("{both} {wall}"))?;
         std::fs::rename(next, self.clock_file())?;
         Ok(())
     }
@@ -201,13 +217,16 @@ impl Stage {
 
 /// The CRDs and the operator's rights, once for each control plane.
 async fn install(cluster: &'static Cluster) -> Result<(), Error> {
-    static DONE: OnceCell<()> = OnceCell::const_new();
-    DONE.get_or_try_init(|| async {
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::const_new(BTreeSet::new());
+    // Held until it is done: whoever comes second needs it just as well.
+    let mut done = DONE.lock().await;
+    if !done.contains(cluster.directory()) {
         cluster.apply_crds(&qlik_operator::cli::crds()).await?;
-        let role = include_str!("../../config/rbac/role.yaml");
-        let done = cluster.kubectl(&["apply", "-f", "-"], role).await?;
-        if done.success() { Ok(()) } else { Err(Error::from(done.stderr)) }
-    })
-    .await
-    .copied()
+        let applied = cluster.kubectl(&["apply", "-f", "-"], include_str!("../../config/rbac/role.yaml")).await?;
+        if !applied.success() {
+            return Err(applied.stderr.into());
+        }
+        done.insert(cluster.directory().to_path_buf());
+    }
+    Ok(())
 }

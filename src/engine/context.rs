@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crd::{QlikOffboarding, QlikTenant};
 use crate::qlik::Cloud;
+use kube::Resource;
 use kube::runtime::reflector::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,11 @@ impl Context {
     /// Every well-formed `QlikTenant` in the cache.
     pub fn all_tenants(&self) -> impl Iterator<Item = QlikTenant> + '_ {
         self.tenants.iter().flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned())
+    }
+
+    /// Whether a `QlikTenant` with this uid is in the cache, malformed or not.
+    pub fn has_tenant(&self, uid: &str) -> bool {
+        self.tenants.iter().flat_map(Store::state).any(|lean| lean.0.meta().uid.as_deref() == Some(uid))
     }
 
     /// A word that nobody else makes.

@@ -20,6 +20,8 @@ struct Entry {
     looks: u64,
     due: Duration,
     attempt: u32,
+    /// When something that it depends on last changed.
+    opened: Duration,
 }
 
 /// What the gate says to a pass.
@@ -44,23 +46,34 @@ pub(super) fn looks(generation: i64, deleting: bool, rest: &str) -> u64 {
 impl Gates {
     /// Asks for admission. `now` is monotonic time.
     pub(super) fn admit(&self, uid: &str, looks: u64, now: Duration) -> Admission {
-        match self.lock().get(uid) {
-            None => Admission::First,
+        let mut entries = self.lock();
+        match entries.get(uid) {
+            None => {
+                // Its place is kept, so that what changes during its first pass is not missed.
+                let entry = Entry { looks: !looks, due: Duration::ZERO, attempt: 0, opened: Duration::ZERO };
+                entries.insert(uid.to_owned(), entry);
+                Admission::First
+            }
             Some(entry) if entry.looks == looks && now < entry.due => Admission::Wait(entry.due.saturating_sub(now)),
             Some(entry) if entry.looks == looks => Admission::Go { attempt: entry.attempt },
             Some(_) => Admission::Go { attempt: 0 },
         }
     }
 
-    /// Sets when the object is due next.
-    pub fn set(&self, uid: &str, looks: u64, due: Duration, attempt: u32) {
-        self.lock().insert(uid.to_owned(), Entry { looks, due, attempt });
+    /// Sets when the object is due next, after a pass that began at `started`: at once where the gate was opened since
+    /// then, because the pass may have looked before that.
+    pub fn set(&self, uid: &str, looks: u64, (started, wait): (Duration, Duration), attempt: u32) {
+        let mut entries = self.lock();
+        let opened = entries.get(uid).map_or(Duration::ZERO, |entry| entry.opened);
+        let due = if opened > started { Duration::ZERO } else { started.saturating_add(wait) };
+        entries.insert(uid.to_owned(), Entry { looks, due, attempt, opened });
     }
 
-    /// Something that the object depends on changed: let the next pass in.
-    pub fn open(&self, uid: &str) {
+    /// Something that the object depends on changed: let the next pass in. `now` is monotonic time.
+    pub fn open(&self, uid: &str, now: Duration) {
         if let Some(entry) = self.lock().get_mut(uid) {
             entry.due = Duration::ZERO;
+            entry.opened = now;
         }
     }
 
@@ -84,12 +97,25 @@ mod tests {
         let s = Duration::from_secs;
         let (same, other) = (looks(1, false, "a"), looks(2, false, "a"));
         assert_eq!(gates.admit("u", same, s(0)), Admission::First);
-        gates.set("u", same, s(100), 3);
+        gates.set("u", same, (s(0), s(100)), 3);
         assert_eq!(gates.admit("u", same, s(40)), Admission::Wait(s(60)));
         assert_eq!(gates.admit("u", other, s(40)), Admission::Go { attempt: 0 }, "a new generation goes at once");
         assert_eq!(gates.admit("u", same, s(100)), Admission::Go { attempt: 3 });
-        gates.set("u", same, s(500), 0);
-        gates.open("u");
+        gates.set("u", same, (s(100), s(400)), 0);
+        gates.open("u", s(101));
         assert_eq!(gates.admit("u", same, s(101)), Admission::Go { attempt: 0 });
+    }
+
+    #[test]
+    fn what_changes_during_a_pass_is_not_missed() {
+        let (gates, s, same) = (Gates::default(), Duration::from_secs, looks(1, false, "a"));
+        for started in [s(5), s(50)] {
+            gates.admit("u", same, started);
+            gates.open("u", started + s(1));
+            gates.set("u", same, (started, s(3600)), 0);
+            assert_eq!(gates.admit("u", same, started + s(2)), Admission::Go { attempt: 0 });
+        }
+        gates.set("u", same, (s(52), s(3600)), 0);
+        assert_eq!(gates.admit("u", same, s(53)), Admission::Wait(s(3599)), "it was looked at since");
     }
 }

@@ -83,9 +83,15 @@ impl Ledger {
         self.lock().reactivated.get(id).is_some_and(|at| now.saturating_sub(*at) < REACTIVATION_SHOWS_WITHIN)
     }
 
-    /// Claims a tenant for an object; `false` when another object of this process holds the claim.
-    pub fn claim(&self, id: &TenantId, uid: &str) -> bool {
-        self.lock().claims.entry(id.clone()).or_insert_with(|| uid.to_owned()) == uid
+    /// Claims a tenant for an object; `false` when another object of this process holds the claim and still `lives`:
+    /// one whose finalizer was torn off is gone without having given up anything.
+    pub fn claim(&self, id: &TenantId, uid: &str, lives: impl Fn(&str) -> bool) -> bool {
+        let mut inner = self.lock();
+        let holder = inner.claims.entry(id.clone()).or_insert_with(|| uid.to_owned());
+        if holder != uid && !lives(holder) {
+            uid.clone_into(holder);
+        }
+        holder == uid
     }
 
     /// Gives up every claim of an object that is gone.

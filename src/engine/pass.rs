@@ -43,14 +43,14 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         Admission::First => {
             if let Some(interval) = object.at_rest() {
                 let wait = schedule::until_slot(&uid, interval, QUIET_START, cx.clock.now());
-                cx.gates.set(&uid, appearance(&object), now + wait, 0);
+                cx.gates.set(&uid, appearance(&object), (now, wait), 0);
                 return Ok(Action::requeue(wait));
             }
             0
         }
     };
-    let mut pass =
-        Pass { draft: object.status().cloned().unwrap_or_default(), object, cx: &cx, facts: SideFacts::default() };
+    let draft = object.status().cloned().unwrap_or_default();
+    let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now };
     let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
         Ok(ended) => ended,
         Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
@@ -70,6 +70,8 @@ struct Pass<'a, K: Managed> {
     draft: K::Status,
     cx: &'a Context,
     facts: SideFacts,
+    /// Monotonic time at which it began to look: what it found is as old as that.
+    started: Duration,
 }
 
 impl<K: Managed> Pass<'_, K> {
@@ -187,7 +189,7 @@ impl<K: Managed> Pass<'_, K> {
             },
             None => recheck,
         };
-        cx.gates.set(uid, appearance(&self.object), cx.clock.monotonic() + recheck, failed);
+        cx.gates.set(uid, appearance(&self.object), (self.started, recheck), failed);
         Action::requeue(recheck)
     }
 
@@ -291,7 +293,7 @@ async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &C
         Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
     drop(api);
     match within("write the status", bare.patch_status(name, &PatchParams::default(), &patch)).await {
-        Ok(_) => cx.gates.set(&uid, look, cx.clock.monotonic() + crate::plan::HOURLY, 0),
+        Ok(_) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
         Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
     }
 }

@@ -39,6 +39,17 @@ where
     metadata(api, seen, "hold the object", json!({ "finalizers": finalizers, "annotations": annotations })).await
 }
 
+/// Takes the finalizer and an annotation off an object that goes on living, in one write.
+pub async fn forget<K>(api: &Api<K>, seen: &ObjectMeta, finalizer: &str, annotation: &str) -> Result<K, Error>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut finalizers = seen.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|f| f != finalizer);
+    let change = json!({ "finalizers": finalizers, "annotations": { annotation: null } });
+    metadata(api, seen, "give up the tenant", change).await
+}
+
 /// Takes the finalizer off. An object that is gone meanwhile is what was wanted.
 pub async fn release<K>(api: &Api<K>, seen: &ObjectMeta, finalizer: &str) -> Result<(), Error>
 where

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         domain: arguments.domain,
         tls_dir: arguments.tls_dir,
         seed: arguments.seed,
+        secret_prefix: String::new(),
         tenant_quota: arguments.tenant_quota,
         options,
         after_request: None,

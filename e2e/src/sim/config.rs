@@ -24,6 +24,8 @@ pub struct Config {
     pub tls_dir: Option<PathBuf>,
     /// Seed of all identifiers; unpredictable when absent.
     pub seed: Option<u64>,
+    /// Begins every secret, licence key and access token, so that a test can look for where one shows up.
+    pub secret_prefix: String,
     /// How many tenants a licence allows at one time.
     pub tenant_quota: usize,
     /// Choices the documentation leaves open; they can be changed while running.
@@ -53,6 +55,7 @@ impl Default for Config {
             domain: "qlikcloud.com".to_owned(),
             tls_dir: None,
             seed: None,
+            secret_prefix: String::new(),
             tenant_quota: 10_000,
             options: Options::default(),
             after_request: None,
@@ -69,6 +72,7 @@ impl fmt::Debug for Config {
             .field("domain", &self.domain)
             .field("tls_dir", &self.tls_dir)
             .field("seed", &self.seed)
+            .field("secret_prefix", &self.secret_prefix)
             .field("tenant_quota", &self.tenant_quota)
             .field("options", &self.options)
             .field("after_request", &self.after_request.is_some())

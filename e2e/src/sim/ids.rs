@@ -12,16 +12,17 @@ const DIGITS: &[u8] = b"0123456789";
 #[derive(Debug)]
 pub(crate) struct Ids {
     rng: StdRng,
+    secret_prefix: String,
 }
 
 impl Ids {
-    /// Identifiers from `seed`, or unpredictable ones.
-    pub(crate) fn new(seed: Option<u64>) -> Self {
+    /// Identifiers from `seed`, or unpredictable ones. Secrets begin with `secret_prefix`.
+    pub(crate) fn new(seed: Option<u64>, secret_prefix: &str) -> Self {
         let rng = match seed {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        Self { rng }
+        Self { rng, secret_prefix: secret_prefix.to_owned() }
     }
 
     /// A tenant id: 32 characters of base64url.
@@ -46,7 +47,14 @@ impl Ids {
 
     /// A secret, a signature, or any other long opaque value.
     pub(crate) fn secret(&mut self) -> String {
-        self.draw(BASE64URL, 64)
+        let random = self.draw(BASE64URL, 64);
+        format!("{}{random}", self.secret_prefix)
+    }
+
+    /// The id of an access token. It stands inside the token, which cannot begin with anything but its own header.
+    pub(crate) fn token(&mut self) -> String {
+        let random = self.draw(HEX, 24);
+        format!("{}{random}", self.secret_prefix)
     }
 
     /// A trace id: 32 hex digits.
@@ -70,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_and_seeds_differ() {
-        let tenant = |seed| Ids::new(Some(seed)).tenant();
+        let tenant = |seed| Ids::new(Some(seed), "").tenant();
         assert_eq!(tenant(1), tenant(1));
         assert_ne!(tenant(1), tenant(2));
         assert_eq!(tenant(1).len(), 32);

@@ -69,7 +69,7 @@ impl World {
             domain: config.domain.to_ascii_lowercase(),
             quota: config.tenant_quota,
             options: config.options.clone(),
-            ids: Ids::new(config.seed),
+            ids: Ids::new(config.seed, &config.secret_prefix),
             keys: Keys::generate()?,
             licenses: BTreeMap::new(),
             first_license: String::new(),

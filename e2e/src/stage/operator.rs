@@ -41,7 +41,7 @@ impl Stage {
         let mut launch = Launch::new(sibling("operator-under-test")?)
             .env("KUBECONFIG", kubeconfig)
             .args(["run", "--namespaces", self.ns(), "--qlik-connect-to", &tls])
-            .args(["--log", "info,qlik_operator=debug", "--log-format", "json"])
+            .args(["--log", &self.setup.log, "--log-format", "json"])
             .arg("--qlik-ca-file")
             .arg(ca)
             .arg("--clock-offset-file")

@@ -1,7 +1,7 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
 use super::{Sight, gather};
-use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Trigger};
+use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::records;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
@@ -28,7 +28,7 @@ pub(super) async fn act(
         Step::Announce(announcement) => Ok(Acted::wrote(work.announce(announcement).await?, draft)),
         Step::Create => work.create(draft).await,
         Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft),
-        Step::Unbind => Ok(work.unbind(draft)),
+        Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
         Step::Deactivate { record, confirm } => work.deactivate(IntentStep::Deactivate, record, confirm, draft).await,
@@ -36,7 +36,14 @@ pub(super) async fn act(
             work.deactivate(IntentStep::RestartWindow, record, confirm, draft).await
         }
         Step::Schedule { record, deactivated_at, purge_at, evidence } => {
-            work.update(record, |s| records::schedule(s, *deactivated_at, *purge_at, *evidence)).await?;
+            // Somebody who knows more may have written meanwhile, such as the operator that heard Qlik's answer.
+            let decided_on = work.sight.seen.record.as_ref().map(|r| (r.phase, r.purge_at, r.evidence));
+            work.update(record, |status| {
+                if decided_on == Some((status.phase, status.purge_at.map(|at| at.0), status.evidence)) {
+                    records::schedule(status, *deactivated_at, *purge_at, *evidence);
+                }
+            })
+            .await?;
             cx.ledger.recorded(record);
             Ok(Acted::look_again(draft))
         }
@@ -144,7 +151,7 @@ impl Work<'_> {
         let created = self.announced(&nonce, register.create(license)).await?;
         let uid = self.tenant.uid().unwrap_or_default();
         self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
-        self.cx.ledger.claim(&created.id, &uid);
+        self.claim(&created.id);
         let draft = self.bind_to(&created.id, &created.hostnames, Origin::Created, draft);
         let seen = self.knowing(&created, &draft)?;
         Ok(Acted { object: None, draft, seen: Some(seen), persist: true })
@@ -177,11 +184,17 @@ impl Work<'_> {
         origin: Origin,
         draft: QlikTenantStatus,
     ) -> Result<Acted<QlikTenant>, Error> {
-        if !self.cx.ledger.claim(id, &self.tenant.uid().unwrap_or_default()) {
-            return Err(Error::Raced); // another object of this operator was faster; its status will show it
+        if !self.claim(id) {
+            // Its status will soon show it by name.
+            let message = "another object of this operator holds the tenant or is taking it over".to_owned();
+            return Err(Error::Missing { reason: Reason::Conflict, message });
         }
         let draft = self.bind_to(id, hostnames, origin, draft);
         Ok(Acted { object: None, draft, seen: None, persist: true })
+    }
+
+    fn claim(&self, id: &TenantId) -> bool {
+        self.cx.ledger.claim(id, &self.tenant.uid().unwrap_or_default(), |uid| self.cx.has_tenant(uid))
     }
 
     fn bind_to(
@@ -202,7 +215,11 @@ impl Work<'_> {
         }
     }
 
-    fn unbind(&self, draft: QlikTenantStatus) -> Acted<QlikTenant> {
+    /// Gives up a tenant that is gone: with the status go the traces of its creation, so that they are not taken for
+    /// those of a call that lost its status. Without them the object is as new.
+    async fn unbind(&self, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
+        let api = api_of(self.tenant, &self.cx.client);
+        let object = write::forget(&api, &self.tenant.metadata, FINALIZER, INTENT).await?;
         let uid = self.tenant.uid().unwrap_or_default();
         self.cx.ledger.unclaim(&uid);
         self.cx.ledger.safe(&uid);
@@ -212,7 +229,7 @@ impl Work<'_> {
             last_handled_reconcile_at: draft.last_handled_reconcile_at,
             ..QlikTenantStatus::default()
         };
-        Acted { object: None, draft, seen: None, persist: true }
+        Ok(Acted { object: Some(object), draft, seen: None, persist: true })
     }
 
     /// Qlik answers a PATCH with nothing; what was asked for is taken as seen, and looked at again soon.

@@ -1,7 +1,7 @@
 //! What a decision needs from Kubernetes: Secrets, other objects, whether everything is being swept away.
 
 use super::Sight;
-use crate::crd::{EraseSecrets, OffboardingPhase, QlikTenant, Reason};
+use crate::crd::{EraseSecrets, Lifecycle, OffboardingPhase, QlikOffboarding, QlikTenant, Reason};
 use crate::engine::{Context, Error, within};
 use crate::plan::intent::{IntentSeen, IntentStep};
 use crate::plan::tenant::{Desired, KEPT, Lookup, RecordSeen, TERMINATING, TargetSeen};
@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
+use kube::runtime::reflector::Store;
 use kube::{CustomResourceExt, ResourceExt};
 use std::collections::BTreeMap;
 
@@ -146,7 +147,7 @@ pub(super) async fn targets(
     }
     // What an earlier pass put on record is carried through, even if the manifest was changed meanwhile.
     for entry in record.erased.iter().filter(|e| e.erased_at.is_none()) {
-        wanted.entry(entry.name.clone()).or_insert("on record");
+        wanted.entry(entry.name.clone()).or_insert(ON_RECORD);
     }
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -156,6 +157,8 @@ pub(super) async fn targets(
     let mut targets = Vec::new();
     for (name, rule) in wanted {
         let found = secrets::presence(&cx.client, &namespace, &name).await?;
+        // Of a name that the manifest does not ask for any more, only the very Secret on record goes.
+        let found = found.filter(|f| rule != ON_RECORD || record.erased.iter().any(|e| e.uid == f.uid));
         let rule = match (used.get(&name), &found) {
             (Some(by), _) => format!("{KEPT}: used by QlikTenant {by}"),
             (None, Some(found)) if found.terminating => format!("{rule} {TERMINATING}"),
@@ -165,6 +168,9 @@ pub(super) async fn targets(
     }
     Ok(targets)
 }
+
+/// The rule of what an earlier pass put on record and the manifest does not ask for any more.
+const ON_RECORD: &str = "on record";
 
 /// Secrets that a tenant's manifest refers to.
 fn references(tenant: &QlikTenant) -> impl Iterator<Item = String> {
@@ -201,12 +207,23 @@ fn is_over(tenant: &QlikTenant) -> bool {
 }
 
 /// Whether the record leaves nothing to ask the tenant's host about.
-pub(super) fn is_decided(record: &RecordSeen, deleting: bool) -> bool {
+pub(super) fn is_decided(record: &RecordSeen, deleting: bool, lifecycle: Lifecycle) -> bool {
     match record.phase {
-        OffboardingPhase::Purged => true,
+        OffboardingPhase::Purged => deleting || lifecycle == Lifecycle::Deactivated,
         OffboardingPhase::Scheduled => deleting,
         OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => false,
     }
+}
+
+/// Whether a record of this object waits for its outcome, by the cache: reason enough to read the records themselves.
+/// The status may not name it, when the decision was taken back between the record and the call.
+pub(super) fn has_open_record(tenant: &QlikTenant, cx: &Context) -> bool {
+    let uid = tenant.uid().unwrap_or_default();
+    let open = |record: &QlikOffboarding| {
+        record.spec.tenant.uid == uid
+            && record.status.as_ref().is_none_or(|status| status.phase == OffboardingPhase::Requested)
+    };
+    cx.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
 }
 
 /// A sight of an object that only has to be let go.

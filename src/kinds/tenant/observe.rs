@@ -37,7 +37,7 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
     let records = look.records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
     let mut credentials = None;
     let mut license = None;
-    let decided = seen.record.as_ref().is_some_and(|record| gather::is_decided(record, deleting));
+    let decided = seen.record.as_ref().is_some_and(|record| gather::is_decided(record, deleting, want.lifecycle));
     if !decided {
         let found = gather::credentials(tenant, want.region, cx).await?;
         match &target {
@@ -126,7 +126,8 @@ impl Look<'_> {
             && !self.deleting
             && self.want.lifecycle == Lifecycle::Active
             && self.draft.offboarding.is_none()
-            && self.draft.observed_generation.is_some();
+            && self.draft.observed_generation.is_some()
+            && !gather::has_open_record(self.tenant, self.cx);
         if quiet {
             return Ok(None);
         }

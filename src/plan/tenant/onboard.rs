@@ -101,8 +101,9 @@ fn create(seen: &Seen, now: Timestamp) -> Next<Step> {
     let traces_lost = match &seen.intent {
         // The finalizer is only ever added together with an intent or before a binding: here both were lost by hand.
         IntentSeen::None => seen.held,
-        // A later step than creation was announced, so there was a tenant; the status that named it is gone.
-        IntentSeen::Found { intent, .. } => intent.step != IntentStep::Create,
+        // A creation is known to have taken place, or a later step was announced: there was a tenant, and the status
+        // that named it is gone. Giving a tenant up removes the announcement with it.
+        IntentSeen::Found { intent, call } => intent.step != IntentStep::Create || *call == Call::Closed,
         IntentSeen::Unreadable => false,
     };
     if traces_lost && !given_up(LOST) {

@@ -179,7 +179,7 @@ fn claims(world: &mut World, cx: &Context<'_>, (sub, scope, client): (String, St
         aud: issuer,
         sub,
         sub_type: "user".to_owned(),
-        jti: world.ids.object(),
+        jti: world.ids.token(),
         iat: cx.now.as_second(),
         exp: cx.now.as_second().saturating_add(LIFETIME),
         scope,

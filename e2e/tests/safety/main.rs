@@ -1,0 +1,15 @@
+//! What must never happen: a tenant deactivated that nobody meant to lose, a secret shown, a Secret erased that was
+//! still needed. Counts come from the simulator's journal, words from the status that people read.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod canary;
+mod clocks;
+mod deletion;
+mod erasure;
+mod outside;
+mod ownership;
+mod races;
+mod refusals;
+mod releases;
+mod support;
+mod tampering;
