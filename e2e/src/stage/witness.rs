@@ -6,6 +6,7 @@ use qlik_operator::crd::{QlikOffboarding, QlikTenant, REQUESTED_AT};
 use serde_json::json;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The declared state is reached, for the manifest as it stands.
 pub fn is_ready(tenant: &QlikTenant) -> bool {
@@ -46,12 +47,33 @@ impl Stage {
         .await
     }
 
+    /// Waits for something that the operator does in its own time, the clock already being turned to it. A pass that had
+    /// not quite ended at that moment counts its delay from after the turn; so the clock goes on by an hour now and then.
+    pub async fn in_time<T: std::fmt::Debug>(
+        &self,
+        what: &str,
+        mut ask: impl AsyncFnMut() -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        let mut asked = 0_u32;
+        self.until_some(what, async || {
+            asked += 1;
+            if asked.is_multiple_of(ASKED_IN_VAIN) {
+                self.turn(Duration::from_secs(3660))?;
+            }
+            ask().await
+        })
+        .await
+    }
+
     /// The off-boarding records of objects of this name.
     pub async fn records_of(&self, name: &str) -> Result<Vec<QlikOffboarding>, Error> {
         let all = self.records().list(&ListParams::default()).await?;
         Ok(all.items.into_iter().filter(|record| record.spec.tenant.name == name).collect())
     }
 }
+
+/// About two seconds of asking.
+const ASKED_IN_VAIN: u32 = 100;
 
 /// Shows a line to whoever runs the tests, also where they pass.
 pub fn show(line: &str) {
