@@ -63,7 +63,7 @@ impl Scenario {
             Self::Onboarding | Self::Reactivation => onboard(stage, name, "Active", "").await,
             Self::Change => {
                 let spec = format!("displayName: Other\nalias: {name}\nsettings: {{enableAppOpeningFeedback: true}}");
-                stage.apply(&manifest(name, &spec)).await?;
+                stage.put(&manifest(name, &spec)).await?;
                 stage.until(name, "is changed", is_ready).await.map(drop)
             }
             Self::Deactivation => off(stage, name).await,
@@ -99,5 +99,5 @@ async fn declare(stage: &Stage, name: &str, lifecycle: &str, on_delete: &str) ->
         "{{confirmHostname: {name}.us.qlikcloud.com, eraseSecrets: {{names: [{name}-extra]}}{comma}{on_delete}}}"
     );
     let spec = format!("displayName: Acme\nalias: {name}\nlifecycle: {lifecycle}\noffboarding: {offboarding}");
-    stage.apply(&manifest(name, &spec)).await
+    stage.put(&manifest(name, &spec)).await
 }

@@ -61,7 +61,7 @@ async fn never_a_second_tenant_under_any_fault() {
 async fn course(row: &Row) -> Result<String, Error> {
     let mut troubled = Troubled::new("create", row.organization, &row.trouble).await?;
     troubled.begin("/api/v1/tenants");
-    troubled.stage.apply(&manifest("acme", SPEC)).await?;
+    troubled.stage.put(&manifest("acme", SPEC)).await?;
     troubled.stage.until_some("the first call", async || Ok((calls(&troubled.stage) > 0).then_some(()))).await?;
     troubled.go_on().await?;
     let most = if row.unknown { 1 } else { row.calls };
@@ -91,7 +91,7 @@ fn calls(stage: &Stage) -> usize {
 async fn quiet(troubled: &Troubled, most: usize) -> Result<(), Error> {
     if matches!(troubled.trouble(), Trouble::RepeatedApplies) {
         for _ in 0..5 {
-            troubled.stage.apply(&manifest("acme", SPEC)).await?;
+            troubled.stage.put(&manifest("acme", SPEC)).await?;
         }
     }
     if troubled.answers() {

@@ -88,13 +88,13 @@ async fn exactly_one_deactivation_under_every_fault() {
 async fn course(row: &Row) -> Result<String, Error> {
     let mut troubled = Troubled::new("once", row.organization, &row.trouble).await?;
     let start = if row.deletion { ON_DELETE } else { "displayName: Acme\nalias: acme" };
-    troubled.stage.apply(&manifest("acme", start)).await?;
+    troubled.stage.put(&manifest("acme", start)).await?;
     troubled.stage.until("acme", "is ready", is_ready).await?;
     troubled.begin("*/deactivate");
     if row.deletion {
         troubled.stage.delete("acme").await?;
     } else {
-        troubled.stage.apply(&manifest("acme", OFF)).await?;
+        troubled.stage.put(&manifest("acme", OFF)).await?;
     }
     troubled.stage.until_some("the first call", async || Ok((calls(&troubled.stage) > 0).then_some(()))).await?;
     if matches!(row.trouble, Trouble::StatusWritesAndKilled("qliktenants")) {
@@ -151,7 +151,7 @@ fn calls(stage: &Stage) -> usize {
 async fn quiet(troubled: &Troubled, most: usize) -> Result<(), Error> {
     if matches!(troubled.trouble(), Trouble::RepeatedApplies) {
         for _ in 0..5 {
-            troubled.stage.apply(&manifest("acme", OFF)).await?;
+            troubled.stage.put(&manifest("acme", OFF)).await?;
         }
     }
     if troubled.answers() {
@@ -209,10 +209,10 @@ async fn verify(stage: &Stage, row: &Row) -> Result<String, Error> {
 async fn ninety_days_of_rechecks_make_no_call() {
     let stage = Stage::new(Setup::new("ninety")).await.unwrap();
     let _operator = stage.operator().await.unwrap();
-    stage.apply(&manifest("acme", "alias: acme")).await.unwrap();
+    stage.put(&manifest("acme", "alias: acme")).await.unwrap();
     stage.until("acme", "is ready", is_ready).await.unwrap();
     let spec = "alias: acme\nlifecycle: Deactivated\noffboarding: {purgeAfterDays: 90, confirmHostname: acme.us.qlikcloud.com}";
-    stage.apply(&manifest("acme", spec)).await.unwrap();
+    stage.put(&manifest("acme", spec)).await.unwrap();
     stage.until("acme", "is off", |t| in_phase(t, "Deactivated") && is_ready(t)).await.unwrap();
     let purge_at = stage.sim.tenants()[0].purge_at.unwrap();
     // Its place in the hour is at most half a minute later than an hour from the last look.

@@ -16,7 +16,7 @@ async fn lose_two(stage: &Stage, effects: [When; 2]) {
         let commit = when == When::After;
         let matching = Match { host: Some("register".into()), ..Match::on("POST", "/api/v1/tenants") };
         stage.sim.fault(FaultPlan::new(matching, Effect::Drop(when)).commit(commit));
-        stage.apply(&manifest(name, &format!("alias: {name}"))).await.unwrap();
+        stage.put(&manifest(name, &format!("alias: {name}"))).await.unwrap();
         stage.until_some("the call", async || Ok((calls(stage) == number + 1).then_some(()))).await.unwrap();
     }
     stage.turn(MINUTE * 11).unwrap();
