@@ -4,9 +4,13 @@
 
 mod objects;
 mod operator;
+mod trap;
+mod witness;
 
 pub use objects::{condition, manifest};
 pub use operator::Operator;
+pub use trap::Trap;
+pub use witness::{in_phase, is_ready, is_stalled, show};
 
 use crate::cluster::{Cluster, Identity, TestNamespace};
 use crate::process::until;

@@ -115,20 +115,52 @@ pub(super) async fn update(
 
 const UPDATE_ATTEMPTS: usize = 5;
 
+/// The dates of a deactivation, as far as they are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dates {
+    pub(super) deactivated_at: Option<Timestamp>,
+    pub(super) purge_at: Option<Timestamp>,
+    pub(super) evidence: Option<Evidence>,
+}
+
+/// Writes dates that were concluded rather than answered, if the record still says what they were concluded from.
+/// Otherwise another operator may have heard Qlik's own date meanwhile, and an estimate must not replace that.
+pub(super) async fn schedule_as_seen(
+    cx: &Context,
+    namespace: &str,
+    seen: &RecordSeen,
+    dates: Dates,
+) -> Result<(), Error> {
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
+    let record = within("read an off-boarding record", api.get(&seen.name)).await?;
+    let mut status = record.status.clone().unwrap_or_default();
+    if !says_the_same(&status, seen) {
+        return Err(Error::Raced);
+    }
+    schedule(&mut status, dates);
+    if record.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    write::status::<QlikOffboarding, _>(&api, &record.metadata, &status).await.map(drop)
+}
+
+/// Whether a record says of the deactivation what was seen when the decision was made.
+fn says_the_same(status: &QlikOffboardingStatus, seen: &RecordSeen) -> bool {
+    status.phase == seen.phase
+        && status.evidence == seen.evidence
+        && status.purge_at.map(|at| at.0) == seen.purge_at
+        && status.deactivated_at.as_ref().map(|at| at.0) == seen.deactivated_at
+}
+
 /// Notes the dates of a deactivation.
-pub(super) fn schedule(
-    status: &mut QlikOffboardingStatus,
-    deactivated_at: Option<Timestamp>,
-    purge_at: Option<Timestamp>,
-    evidence: Option<Evidence>,
-) {
+pub(super) fn schedule(status: &mut QlikOffboardingStatus, dates: Dates) {
     if status.phase == OffboardingPhase::Purged {
         return; // the end is the end
     }
     status.phase = OffboardingPhase::Scheduled;
-    status.deactivated_at = deactivated_at.map(Time);
-    status.purge_at = purge_at.map(ExactTime);
-    status.evidence = evidence;
+    status.deactivated_at = dates.deactivated_at.map(Time);
+    status.purge_at = dates.purge_at.map(ExactTime);
+    status.evidence = dates.evidence;
 }
 
 /// Notes which Secrets will go, keeping what stands there.
@@ -137,5 +169,45 @@ pub(super) fn plan_erasure(status: &mut QlikOffboardingStatus, planned: &[Erased
         if !status.erased.iter().any(|e| e.name == entry.name && e.uid == entry.uid) {
             status.erased.push(entry.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_concluded_from_an_older_record_does_not_replace_a_newer_one() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let requested = RecordSeen {
+            name: "acme-1".into(),
+            tenant_id: "vi06S40US9YCpugS6IuyR0OQ7HuGweu0".parse().unwrap(),
+            hostnames: Vec::new(),
+            tenant_name: "acme".into(),
+            uid: "u".into(),
+            trigger: Trigger::Lifecycle,
+            phase: OffboardingPhase::Requested,
+            requested_at: at(1_000),
+            purge_after_days: 30,
+            deactivated_at: None,
+            purge_at: None,
+            evidence: None,
+            erased: Vec::new(),
+        };
+        let mut status = QlikOffboardingStatus::default();
+        assert!(says_the_same(&status, &requested));
+        // The other operator, which made the call, writes the answer.
+        let answered =
+            Dates { deactivated_at: Some(at(1_001)), purge_at: Some(at(9_000)), evidence: Some(Evidence::Date) };
+        schedule(&mut status, answered);
+        assert!(!says_the_same(&status, &requested), "an estimate concluded before the answer is void");
+        let scheduled = RecordSeen {
+            phase: OffboardingPhase::Scheduled,
+            deactivated_at: Some(at(1_001)),
+            purge_at: Some(at(9_000)),
+            evidence: Some(Evidence::Date),
+            ..requested
+        };
+        assert!(says_the_same(&status, &scheduled));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Sight, gather};
 use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
-use crate::kinds::records;
+use crate::kinds::records::{self, Dates};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::tenant::{Announcement, Bound, KEPT, Seen, Step, TargetSeen, View};
 use crate::qlik::{self, Credential, Effect, Hostname, Patch, Tenant, TenantId};
@@ -36,14 +36,9 @@ pub(super) async fn act(
             work.deactivate(IntentStep::RestartWindow, record, confirm, draft).await
         }
         Step::Schedule { record, deactivated_at, purge_at, evidence } => {
-            // Somebody who knows more may have written meanwhile, such as the operator that heard Qlik's answer.
-            let decided_on = work.sight.seen.record.as_ref().map(|r| (r.phase, r.purge_at, r.evidence));
-            work.update(record, |status| {
-                if decided_on == Some((status.phase, status.purge_at.map(|at| at.0), status.evidence)) {
-                    records::schedule(status, *deactivated_at, *purge_at, *evidence);
-                }
-            })
-            .await?;
+            let dates = Dates { deactivated_at: *deactivated_at, purge_at: *purge_at, evidence: *evidence };
+            let seen = sight.seen.record.as_ref().filter(|seen| seen.name == *record).ok_or(Error::Raced)?;
+            records::schedule_as_seen(cx, &work.namespace(), seen, dates).await?;
             cx.ledger.recorded(record);
             Ok(Acted::look_again(draft))
         }
@@ -288,13 +283,13 @@ impl Work<'_> {
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
         self.still_the_same(&nonce).await?;
         let register = self.cx.cloud.register(self.region(), self.credential()?);
+        self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
         let answer = self.announced(&nonce, register.deactivate(&id, confirm, days)).await?;
         let made = self.cx.clock.now();
         self.cx.ledger.answered(record, made, answer.purge_at);
-        self.update(record, |status| {
-            records::schedule(status, Some(made), Some(answer.purge_at), Some(crate::crd::Evidence::Date));
-        })
-        .await?;
+        let (deactivated_at, purge_at) = (Some(made), Some(answer.purge_at));
+        let dates = Dates { deactivated_at, purge_at, evidence: Some(crate::crd::Evidence::Date) };
+        self.update(record, |status| records::schedule(status, dates)).await?;
         self.cx.ledger.recorded(record);
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
     }

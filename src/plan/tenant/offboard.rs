@@ -182,12 +182,14 @@ fn countdown(want: &Desired, seen: &Seen, bound: &Bound, record: &RecordSeen, no
     if let Some(next) = restart_window(want, seen, bound, record, now) {
         return next;
     }
-    if let (Some(at), Some(Evidence::Estimated) | None) = (seen.organization_purge_at, record.evidence)
+    // Another operator may have put its estimate on record before this one could write the answer.
+    let known = seen.answered.map(|(_, at)| (at, Evidence::Date));
+    let known = known.or(seen.organization_purge_at.map(|at| (at, Evidence::Organization)));
+    if let (Some((at, evidence)), Some(Evidence::Estimated) | None) = (known, record.evidence)
         && record.purge_at != Some(at)
     {
-        let (record_name, deactivated_at) = (record.name.clone(), record.deactivated_at);
-        let evidence = Some(Evidence::Organization);
-        return Next::Do(Step::Schedule { record: record_name, deactivated_at, purge_at: Some(at), evidence });
+        let (record, deactivated_at) = (record.name.clone(), record.deactivated_at);
+        return Next::Do(Step::Schedule { record, deactivated_at, purge_at: Some(at), evidence: Some(evidence) });
     }
     let Some(at) = record.purge_at else {
         let message =

@@ -1,0 +1,117 @@
+//! Kills the operator right after one of its requests took effect and before it hears of that.
+
+use super::Operator;
+use crate::cluster::proxy::{self, Hooks};
+use crate::sim::{self, AfterRequest, Entry};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Which request is the last: told the number of the request, from 1, and what it was.
+type Last = Box<dyn Fn(usize, &str) -> bool + Send>;
+
+/// Watches the requests of one operator, those to Kubernetes through a proxy and those to Qlik Cloud in the simulator.
+/// Watches and events are not counted: nothing depends on them.
+#[derive(Clone, Default)]
+pub struct Trap {
+    inner: Arc<Mutex<Inner>>,
+    sprung: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Inner {
+    last: Option<Last>,
+    seen: Vec<String>,
+    victim: Option<Arc<Operator>>,
+}
+
+impl Trap {
+    /// For [`crate::sim::Config::after_request`].
+    pub fn at_qlik(&self) -> AfterRequest {
+        let trap = self.clone();
+        Arc::new(move |entry: &Entry| match trap.request(&of_qlik(entry)) {
+            true => sim::After::Drop,
+            false => sim::After::Answer,
+        })
+    }
+
+    /// For a proxy in front of the API server.
+    pub fn at_kubernetes(&self) -> Hooks {
+        let trap = self.clone();
+        Hooks::default().after_request(move |request| {
+            let what = of_kubernetes(request);
+            match !request.path.contains("events.k8s.io") && trap.request(&what) {
+                true => proxy::After::Drop,
+                false => proxy::After::Answer,
+            }
+        })
+    }
+
+    /// Counts the requests of this operator from now on, and kills it after the one that `last` names.
+    pub fn arm(&self, victim: Arc<Operator>, last: impl Fn(usize, &str) -> bool + Send + 'static) {
+        let mut inner = self.lock();
+        *inner = Inner { last: Some(Box::new(last)), seen: Vec::new(), victim: Some(victim) };
+    }
+
+    /// Stops counting. Answers what was seen; the operator has been killed if the trap had sprung.
+    pub fn disarm(&self) -> Vec<String> {
+        let mut inner = self.lock();
+        inner.last = None;
+        std::mem::take(&mut inner.seen)
+    }
+
+    /// Waits until the operator was killed. Heard once for each kill.
+    pub async fn sprung(&self) {
+        self.sprung.notified().await;
+    }
+
+    /// Notes a request; `true` when it is the last.
+    fn request(&self, what: &str) -> bool {
+        let mut inner = self.lock();
+        if inner.last.is_none() {
+            return false;
+        }
+        inner.seen.push(what.to_owned());
+        let number = inner.seen.len();
+        if !inner.last.as_ref().is_some_and(|last| last(number, what)) {
+            return false;
+        }
+        inner.last = None;
+        // Killed here and not by whoever waits: not one more request may leave it.
+        if let Some(victim) = inner.victim.take() {
+            drop(victim.kill9());
+        }
+        drop(inner);
+        self.sprung.notify_one();
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `POST register …/deactivate`, without ids.
+fn of_qlik(entry: &Entry) -> String {
+    let host = entry.host.split('.').next().filter(|first| ["register", "console"].contains(first)).unwrap_or("tenant");
+    let path = entry.path.split('?').next().unwrap_or_default();
+    let path = match &entry.tenant_id {
+        Some(id) => path.replace(id.as_str(), "{id}"),
+        None => path.to_owned(),
+    };
+    format!("{} {host}{path}", entry.method)
+}
+
+/// `PATCH qlikoffboardings/{name}/status`, without names.
+fn of_kubernetes(request: &proxy::Request) -> String {
+    let parts: Vec<_> = request.path.trim_matches('/').split('/').collect();
+    // /api/v1/… or /apis/GROUP/VERSION/…, then namespaces/NAMESPACE/… for what is in one.
+    let parts = parts.get(if parts.first() == Some(&"api") { 2 } else { 3 }..).unwrap_or_default();
+    let parts = if parts.len() > 2 && parts.first() == Some(&"namespaces") { &parts[2..] } else { parts };
+    let named = match parts {
+        [resource] => (*resource).to_owned(),
+        [resource, _] => format!("{resource}/{{name}}"),
+        [resource, _, rest @ ..] => format!("{resource}/{{name}}/{}", rest.join("/")),
+        [] => request.path.clone(),
+    };
+    format!("{} {named}", request.method)
+}

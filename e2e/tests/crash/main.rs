@@ -1,0 +1,98 @@
+//! A crash after every single request: whatever was under way ends as if nothing had happened.
+//!
+//! Each scenario is run once to count the operator's requests, to Kubernetes and to Qlik Cloud alike. Then it is run
+//! once for each of them: the operator is killed when that request has taken effect and before it hears of it, and a
+//! new one goes on eleven minutes later.
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod ground;
+mod scenario;
+mod world;
+
+use e2e::stage::{Error, show};
+use ground::{Ground, Point};
+use scenario::Scenario;
+
+/// No scenario is that long: something goes round in circles.
+const MOST_POINTS: usize = 120;
+/// Points that are played one after the other; the others at the same time.
+const POINTS_PER_LANE: usize = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_is_the_same_wherever_the_operator_dies() {
+    let rows = futures::future::join_all(Scenario::ALL.map(all_points)).await;
+    let mut lines = vec!["crash after every request: scenarios x points (. same end, F not)".to_owned()];
+    let mut failed = Vec::new();
+    let mut points = 0;
+    for (scenario, row) in Scenario::ALL.into_iter().zip(rows) {
+        match row {
+            Ok(row) => {
+                points += row.marks.len();
+                lines.push(format!("  {:<24} {:>3}  {}", scenario.title(), row.marks.len(), row.marks));
+                lines.push(format!("  {:<24}      {}", "", row.requests.join(" | ")));
+                failed.extend(row.failed.iter().map(|why| format!("{}: {why}", scenario.title())));
+            }
+            Err(error) => failed.push(format!("{}: {error}", scenario.title())),
+        }
+    }
+    lines.push(format!("  {points} points in all"));
+    show(&lines.join("\n"));
+    if !failed.is_empty() {
+        panic!("{}", failed.join("\n"));
+    }
+}
+
+/// What became of one scenario.
+struct Row {
+    marks: String,
+    requests: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// A point and how it ended.
+type Played = (usize, Result<Point, Error>);
+
+async fn all_points(scenario: Scenario) -> Result<Row, Error> {
+    let mut ground = Ground::new().await?;
+    let undisturbed = ground.point(scenario, None).await?;
+    drop(ground);
+    let lanes = undisturbed.requests.len().div_ceil(POINTS_PER_LANE);
+    let played = futures::future::try_join_all((1..=lanes).map(|first| lane(scenario, first, lanes))).await?;
+    let mut played: Vec<Played> = played.into_iter().flatten().collect();
+    played.sort_by_key(|(number, _)| *number);
+    let mut row = Row { marks: String::new(), requests: undisturbed.requests, failed: Vec::new() };
+    for (number, point) in played {
+        let why = match point {
+            Ok(point) if point.world == undisturbed.world => {
+                row.marks.push('.');
+                continue;
+            }
+            Ok(Point { world, requests, .. }) => {
+                let last = requests.last().map_or("", String::as_str);
+                format!("{last}:\n  is        {world:?}\n  should be {:?}", undisturbed.world)
+            }
+            Err(error) => error.to_string(),
+        };
+        row.marks.push('F');
+        row.failed.push(format!("after request {number}, {why}"));
+    }
+    Ok(row)
+}
+
+/// Every nth point, on a ground of its own, until there is no request of such a number.
+async fn lane(scenario: Scenario, first: usize, every: usize) -> Result<Vec<Played>, Error> {
+    let mut ground = Ground::new().await?;
+    let mut played = Vec::new();
+    for number in (first..=MOST_POINTS).step_by(every) {
+        match ground.point(scenario, Some(number)).await {
+            Ok(point) if !point.killed => return Ok(played),
+            Ok(point) => played.push((number, Ok(point))),
+            Err(error) => {
+                // What comes after on this ground could not be trusted.
+                played.push((number, Err(error)));
+                return Ok(played);
+            }
+        }
+    }
+    Err(format!("no end after {MOST_POINTS} requests").into())
+}
