@@ -1,5 +1,6 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod cluster;
+pub mod playground;
 pub mod process;
 pub mod sim;
 pub mod stage;
