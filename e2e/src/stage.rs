@@ -78,7 +78,7 @@ impl Stage {
     pub async fn on(cluster: &'static Cluster, mut setup: Setup) -> Result<Self, Error> {
         install(cluster).await?;
         // Below the cluster's directory, which is swept even where this process is killed outright.
-        let directory = TempDir::new_in(cluster.directory())?;
+        let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(cluster.directory())?;
         setup.sim.tls_dir.get_or_insert_with(|| directory.path().join("tls"));
         let sim = Sim::start(setup.sim.clone())?;
         let namespace = cluster.namespace(&setup.prefix).await?;

@@ -50,7 +50,7 @@ impl Story<'_> {
     async fn onboarding(&self) -> Result<(), Error> {
         let file = |name: &str| format!("{SAMPLES}/{name}.yaml");
         let files = ["create-with-key", "create-from-tenant", "default-credentials"].map(file);
-        self.kubectl(&["apply", "-f", &file("customer-secret")]).await?;
+        self.kubectl(&["apply", "-f", &file("secrets/acme")]).await?;
         self.kubectl(&["apply", "-f", &files[0], "-f", &files[1], "-f", &files[2]]).await?;
         self.kubectl(&["wait", "--for=condition=Ready", "qliktenant", "--all", "--timeout=60s"]).await?;
         self.kubectl(&["get", "qliktenants"]).await?;

@@ -42,14 +42,12 @@ impl Tally {
 
     /// As a table.
     pub(super) fn table(&self) -> String {
-        let mut text = format!("{:<11} {:<7} {:<44} {:>6} {:>14}\n", "HOST", "METHOD", "PATH", "CALLS", "TOOK EFFECT");
+        let mut lines = vec![line(["HOST", "METHOD", "PATH", "CALLS", "TOOK EFFECT"])];
         for ((host, path, method), count) in &self.rows {
-            // An issued token changes nothing that anybody would miss.
-            let effects =
-                if method == "GET" || path == "/oauth/token" { "-".into() } else { count.effects.to_string() };
-            text += &format!("{host:<11} {method:<7} {path:<44} {:>6} {effects:>14}\n", count.calls);
+            let effects = if changes(method, path) { count.effects.to_string() } else { "-".to_owned() };
+            lines.push(line([host, method, path, &count.calls.to_string(), &effects]));
         }
-        text
+        lines.join("\n")
     }
 }
 
