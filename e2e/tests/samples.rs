@@ -1,7 +1,7 @@
 //! The sample manifests against the real API server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::stage::{Setup, Stage};
+use e2e::stage::{Setup, Stage, condition};
 use std::path::{Path, PathBuf};
 
 fn samples() -> PathBuf {
@@ -45,15 +45,28 @@ async fn the_samples_of_the_demo_become_tenants_in_whatever_order() {
     let _operator = stage.operator_with(stage.identity.kubeconfig(), &defaults).await.unwrap();
     // The tenant that takes its license from acme comes before acme, and is seen to wait for it.
     stage.apply(&text(&samples().join("create-from-tenant.yaml"))).await.unwrap();
-    let reason = |tenant: &_| e2e::stage::condition(tenant, "Ready").map(|ready| ready.reason.clone());
+    let reason = |tenant: &_| condition(tenant, "Ready").map(|ready| ready.reason.clone());
     stage.until("globex", "waits", |t| reason(t).as_deref() == Some("LicenseMissing")).await.unwrap();
-    for name in ["customer-secret.yaml", "create-with-key.yaml", "default-credentials.yaml"] {
+    for name in ["secrets/acme.yaml", "create-with-key.yaml", "default-credentials.yaml"] {
         stage.apply(&text(&samples().join(name))).await.unwrap();
     }
     for name in ["acme", "globex", "initech"] {
         stage.kubectl(&["wait", "--for=condition=Ready", &format!("qt/{name}"), "--timeout=60s"]).await.unwrap();
     }
     assert_eq!(stage.committed("tenant.created"), 3);
+}
+
+#[tokio::test]
+async fn adopting_a_tenant_that_is_not_there_says_so_and_nothing_about_the_credentials() {
+    let stage = Stage::new(Setup::new("samples")).await.unwrap();
+    let _operator = stage.operator().await.unwrap();
+    stage.apply(&text(&samples().join("adopt.yaml"))).await.unwrap();
+    let status =
+        |tenant: &_, kind: &str| condition(tenant, kind).map(|found| (found.status.clone(), found.reason.clone()));
+    let mismatch = Some(("True".to_owned(), "AdoptMismatch".to_owned()));
+    let umbrella = stage.until("umbrella", "stalls", |t| status(t, "Stalled") == mismatch).await.unwrap();
+    // These credentials are of another region; a host that does not exist never looked at them.
+    assert_eq!(status(&umbrella, "CredentialsValid"), None);
 }
 
 #[test]
