@@ -12,10 +12,10 @@ leftovers:
 
 # The story of three customers, told and checked in well under a minute; the first time it builds for some minutes.
 demo:
-	cargo build --package e2e --bins
-	cargo run --quiet --package e2e --bin playground -- demo
+	cargo build --locked --package e2e --bins
+	cargo run --quiet --locked --package e2e --bin playground -- demo
 
 # The same pieces left running until Ctrl-C, with a kubeconfig and hints.
 up:
-	cargo build --package e2e --bins
-	cargo run --quiet --package e2e --bin playground -- up
+	cargo build --locked --package e2e --bins
+	cargo run --quiet --locked --package e2e --bin playground -- up

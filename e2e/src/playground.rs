@@ -21,9 +21,8 @@ const GOING: Duration = Duration::from_secs(20);
 
 /// A stage with its operator, which has default credentials for the region `us` that serve the stage's namespace.
 pub struct Playground {
-    // Before the stage: it ends first, while there is still something to talk to.
-    operator: Operator,
     stage: Stage,
+    operator: Operator,
 }
 
 impl Playground {
@@ -34,12 +33,20 @@ impl Playground {
         let namespaces = format!("us={}", stage.ns());
         let args = ["--regional-credentials", &credentials, "--regional-namespaces", &namespaces];
         let operator = stage.operator_with(stage.identity.kubeconfig(), &args).await?;
-        Ok(Self { operator, stage })
+        Ok(Self { stage, operator })
     }
 }
 
-/// Ends the shared control plane, which would otherwise end only after this process, and waits until it left nothing.
-pub async fn end(cluster: &Cluster) -> Result<(), Error> {
+/// Ends everything and waits until nothing is left.
+pub async fn end(playground: Option<Playground>, cluster: &Cluster) -> Result<(), Error> {
+    if let Some(Playground { stage, operator }) = playground {
+        if cluster.outlives_us() {
+            // While the operator can still release what it holds there.
+            stage.namespace.delete().await?;
+        }
+        drop(operator);
+    }
+    // The shared control plane would otherwise end only after this process.
     let keeper = i32::try_from(cluster.keeper_pid()).ok().and_then(Pid::from_raw).ok_or("no keeper")?;
     kill_process(keeper, Signal::TERM)?;
     let directory = cluster.directory();

@@ -62,12 +62,13 @@ async fn run(task: Task, screen: &Screen) -> Result<Ended, Error> {
         started = starting => started?,
         () = stop.asked() => return Ok(interrupted(task)),
     };
+    let mut playground = None;
     let outcome = tokio::select! {
-        told = perform(task, cluster, screen) => told.map(|()| Ended::Well),
+        told = perform(task, cluster, &mut playground, screen) => told.map(|()| Ended::Well),
         () = stop.asked() => Ok(interrupted(task)),
     };
     screen.aside("\nEnding everything …")?;
-    end(cluster).await?;
+    screen.during("ending", end(playground, cluster)).await?;
     let ended = outcome?;
     if matches!(task, Task::Demo) && ended == Ended::Well {
         screen.heading(&format!("The story is told, in {} s. Nothing is left running.", since.elapsed().as_secs()))?;
@@ -76,11 +77,17 @@ async fn run(task: Task, screen: &Screen) -> Result<Ended, Error> {
     Ok(ended)
 }
 
-async fn perform(task: Task, cluster: &'static Cluster, screen: &Screen) -> Result<(), Error> {
-    let playground = screen.during("starting the operator", Playground::on(cluster)).await?;
+/// Leaves the playground to its caller, who has to end it however this ends.
+async fn perform(
+    task: Task,
+    cluster: &'static Cluster,
+    playground: &mut Option<Playground>,
+    screen: &Screen,
+) -> Result<(), Error> {
+    let playground = playground.insert(screen.during("starting the operator", Playground::on(cluster)).await?);
     match task {
-        Task::Demo => Box::pin(tell(&playground, screen)).await,
-        Task::Up => keep(&playground, screen).await,
+        Task::Demo => Box::pin(tell(playground, screen)).await,
+        Task::Up => keep(playground, screen).await,
     }
 }
 
