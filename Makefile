@@ -43,3 +43,15 @@ kubernetes:
 # Fails when ended test runs have left processes or directories behind.
 leftovers:
 	$(CONTROL_PLANE) check
+
+.PHONY: demo up
+
+# The story of three customers, told and checked in well under a minute; the first time it builds for some minutes.
+demo:
+	cargo build --locked --package e2e --bins
+	cargo run --quiet --locked --package e2e --bin playground -- demo
+
+# The same pieces left running until Ctrl-C, with a kubeconfig and hints.
+up:
+	cargo build --locked --package e2e --bins
+	cargo run --quiet --locked --package e2e --bin playground -- up

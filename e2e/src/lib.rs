@@ -1,6 +1,7 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod cluster;
 pub mod load;
+pub mod playground;
 pub mod process;
 pub mod sim;
 pub mod stage;

@@ -85,12 +85,14 @@ impl Stage {
     }
 
     /// Sets up a stage on this control plane.
-    pub async fn on(cluster: &'static Cluster, setup: Setup) -> Result<Self, Error> {
+    pub async fn on(cluster: &'static Cluster, mut setup: Setup) -> Result<Self, Error> {
         install(cluster).await?;
+        // Below the cluster's directory, which is swept even where this process is killed outright.
+        let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(cluster.directory())?;
+        setup.sim.tls_dir.get_or_insert_with(|| directory.path().join("tls"));
         let sim = Sim::start(setup.sim.clone())?;
         let namespace = cluster.namespace(&setup.prefix).await?;
         let identity = cluster.identity(&format!("operator-{}", namespace.name()), &["qlik-operators"]).await?;
-        let directory = TempDir::new()?;
         let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory };
         stage.write_credentials()?;
         stage.write_secrets().await?;

@@ -139,6 +139,11 @@ impl Cluster {
         &self.directory
     }
 
+    /// Whether it was there before and will be there afterwards.
+    pub fn outlives_us(&self) -> bool {
+        matches!(self.kind, Kind::Existing)
+    }
+
     /// The process id of the program that keeps this cluster.
     pub fn keeper_pid(&self) -> u32 {
         self.keeper.pid()

@@ -58,7 +58,23 @@ pub(super) async fn license(
     };
     let hostname: Hostname = source.parse().map_err(|e| bad(format!("{e}")))?;
     let host = cx.cloud.hosts().tenant(&hostname, want.region).map_err(|e| bad(e.to_string()))?;
-    Ok(cx.cloud.tenant(&host, credential).license_key().await?)
+    cx.cloud.tenant(&host, credential).license_key().await.map_err(|error| not_there_yet(error, &hostname))
+}
+
+/// The tenant whose license is to be shared may be made by a manifest that was applied together with this one: that it
+/// does not answer yet passes by itself.
+fn not_there_yet(error: crate::qlik::Error, hostname: &Hostname) -> Error {
+    use crate::qlik::Error as E;
+    let absent = matches!(crate::engine::root(&error), E::NotFound(_) | E::Unreachable { .. } | E::TenantDisabled(_));
+    if !absent {
+        return error.into();
+    }
+    Error::Missing {
+        reason: Reason::LicenseMissing,
+        message: format!(
+            "{hostname} does not answer, so its license cannot be shared; it is asked again. Is spec.license.fromTenant a tenant in use?"
+        ),
+    }
 }
 
 /// Whether the namespace, or the kind itself, is being deleted. Then nothing is deactivated.

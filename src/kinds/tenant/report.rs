@@ -78,8 +78,8 @@ pub(super) fn describe(
 pub(super) fn side_facts(sight: &Sight) -> SideFacts {
     let seen = &sight.seen;
     let looked = seen.tenant != View::NotAsked;
-    // A disabled tenant answers 401 before it looks at credentials, so it says nothing about them.
-    let accepted = sight.credentials.is_some() && seen.tenant != View::Disabled && (looked || sight.license.is_some());
+    // Only who answers has looked at the credentials: a disabled tenant says 401 and a missing one 404 before that.
+    let accepted = sight.credentials.is_some() && (matches!(seen.tenant, View::Active(_)) || sight.license.is_some());
     let purge_at = seen
         .record
         .as_ref()
