@@ -84,8 +84,6 @@ pub enum Reason {
     CreateOutcomeUnknown,
     /// Whether the deactivation took effect is not known yet.
     DeactivationOutcomeUnknown,
-    /// Another operator process announced the same step.
-    HeldByAnotherOperator,
     /// An earlier tenant of this name waits for its purge.
     PreviousTenantScheduled,
     /// `confirmHostname` is not a hostname of the tenant.

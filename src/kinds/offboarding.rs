@@ -1,13 +1,17 @@
 //! `QlikOffboarding`: follows one countdown to its end, whether or not the `QlikTenant` still exists.
 
-use crate::crd::{ConditionType, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger};
+use crate::crd::{
+    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger,
+};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, write};
+use crate::plan::intent::TAKE_OVER;
 use crate::plan::offboarding::{self as plan, Organization, Seen, Step};
 use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, HOURLY, Next};
 use crate::qlik::{OrgStatus, Region, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use std::time::Duration;
 
 impl Managed for QlikOffboarding {
@@ -40,10 +44,14 @@ impl Managed for QlikOffboarding {
             purge_at,
             latest_purge_at: self.latest_purge(draft),
             evidence: draft.evidence,
+            fresh: self.is_fresh(draft, cx.clock.now()),
+            orphaned: false,
             organization: Organization::NotAsked,
             doubt: None,
         };
-        if draft.phase != OffboardingPhase::Scheduled {
+        seen.orphaned = draft.phase == OffboardingPhase::Requested
+            && !cx.all_tenants().any(|tenant| tenant.uid().as_deref() == Some(self.spec.tenant.uid.as_str()));
+        if draft.phase != OffboardingPhase::Scheduled && !seen.orphaned {
             return Ok(seen);
         }
         let id: TenantId = self.spec.tenant_id.parse().map_err(|e| Error::Misconfigured {
@@ -52,7 +60,7 @@ impl Managed for QlikOffboarding {
         })?;
         if let Some(credential) = cx.settings.organization_credential() {
             seen.organization = match cx.cloud.organization(&credential).tenant(&id).await? {
-                None => Organization::Gone,
+                None => Organization::NotListed,
                 Some(found) => match found.status {
                     OrgStatus::Active => Organization::Active,
                     OrgStatus::Deleted => Organization::Gone,
@@ -96,9 +104,14 @@ impl Managed for QlikOffboarding {
                 status.phase = OffboardingPhase::Reactivated;
                 status.closed_at = Some(now);
             }
-            Step::Date(at) => {
-                status.purge_at = Some(ExactTime(*at));
-                status.evidence = Some(crate::crd::Evidence::Organization);
+            Step::Off(at) => {
+                status.phase = OffboardingPhase::Scheduled;
+                status.purge_at = at.map(ExactTime);
+                status.evidence = at.map(|_| Evidence::Organization);
+            }
+            Step::Cancelled => {
+                status.phase = OffboardingPhase::Cancelled;
+                status.closed_at = Some(now);
             }
         }
         let object = write::status::<Self, _>(&api_of(self, &cx.client), &self.metadata, &status).await?;
@@ -135,13 +148,20 @@ impl Managed for QlikOffboarding {
         let (reason, message) = match step {
             Step::Purged(evidence) => ("Purged", format!("the tenant was purged (evidence: {evidence:?})")),
             Step::Reactivated => ("Reactivated", "the organization API shows the tenant in use again".to_owned()),
-            Step::Date(_) => return None,
+            Step::Off(_) => return None,
+            Step::Cancelled => ("Cancelled", "the deactivation never took effect".to_owned()),
         };
         Some(Note { warning: false, reason: reason.into(), action: "Record", message })
     }
 }
 
 impl QlikOffboarding {
+    /// Whether Qlik may still be about to show what was asked of it.
+    fn is_fresh(&self, draft: &QlikOffboardingStatus, now: Timestamp) -> bool {
+        let since = draft.deactivated_at.as_ref().map_or(self.spec.requested_at.0, |at| at.0);
+        Duration::try_from(now.duration_since(since)).is_ok_and(|age| age < TAKE_OVER) || now < since
+    }
+
     /// The latest date at which Qlik may purge the tenant, where its own answer was lost: the whole window from the last
     /// call that may have taken effect, and a day for the call itself.
     fn latest_purge(&self, draft: &QlikOffboardingStatus) -> Option<Timestamp> {

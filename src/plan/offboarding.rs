@@ -18,6 +18,10 @@ pub struct Seen {
     pub latest_purge_at: Option<Timestamp>,
     /// How sure it is.
     pub evidence: Option<Evidence>,
+    /// The tenant was deactivated, or that was decided, so lately that the organization API may not show it yet.
+    pub fresh: bool,
+    /// The `QlikTenant` that asked is gone, so nobody else follows what came of it.
+    pub orphaned: bool,
     /// What the organization API says, where it can be asked.
     pub organization: Organization,
     /// Why the clocks cannot be trusted, if so; also when Qlik's own date is not known.
@@ -33,8 +37,10 @@ pub enum Organization {
     Active,
     /// The tenant is off and will be purged at this date, if the API gives one.
     Off(Option<Timestamp>),
-    /// The tenant is purged, or not listed any more.
+    /// The tenant is purged.
     Gone,
+    /// The organization does not list it. That may be another organization's credential, so it proves nothing.
+    NotListed,
 }
 
 /// The one effect on a record: its new standing.
@@ -44,13 +50,16 @@ pub enum Step {
     Purged(Evidence),
     /// The tenant is back.
     Reactivated,
-    /// The organization API gives another date than the one on record.
-    Date(Timestamp),
+    /// The organization API shows the tenant off, with a date that is not on record.
+    Off(Option<Timestamp>),
+    /// The deactivation never took effect.
+    Cancelled,
 }
 
 /// Decides the next step of one record.
 pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
     match seen.phase {
+        OffboardingPhase::Requested if seen.orphaned && seen.organization != Organization::NotAsked => orphan(seen),
         OffboardingPhase::Requested => Next::Wait {
             finding: Finding::passing(
                 Phase::Deactivating,
@@ -76,15 +85,19 @@ fn scheduled(seen: &Seen, now: Timestamp) -> Next<Step> {
     let concluded = if estimated { seen.latest_purge_at.is_some_and(|at| now >= at) } else { due };
     match &seen.organization {
         Organization::Gone if seen.doubt.is_none() => return Next::Do(Step::Purged(Evidence::Organization)),
-        Organization::Active => return Next::Do(Step::Reactivated),
+        Organization::Active if !seen.fresh => return Next::Do(Step::Reactivated),
         Organization::Off(Some(at)) if seen.purge_at != Some(*at) && seen.evidence != Some(Evidence::Date) => {
-            return Next::Do(Step::Date(*at));
+            return Next::Do(Step::Off(Some(*at)));
         }
         // By date alone a purge is only concluded where nobody can be asked, and of an estimate only its latest end.
-        Organization::NotAsked if concluded && seen.doubt.is_none() => {
+        Organization::NotAsked | Organization::NotListed if concluded && seen.doubt.is_none() => {
             return Next::Do(Step::Purged(if estimated { Evidence::Estimated } else { Evidence::Date }));
         }
-        Organization::NotAsked | Organization::Gone | Organization::Off(_) => {}
+        Organization::NotAsked
+        | Organization::NotListed
+        | Organization::Active
+        | Organization::Gone
+        | Organization::Off(_) => {}
     }
     let (message, recheck) = match (seen.purge_at, &seen.doubt) {
         (Some(at), Some(doubt)) if due => (format!("the purge date {at} has passed; not concluded: {doubt}"), HOURLY),
@@ -94,7 +107,26 @@ fn scheduled(seen: &Seen, now: Timestamp) -> Next<Step> {
         (Some(at), _) => (format!("Qlik purges the tenant at {at}"), until(at, now).min(HOURLY)),
         (None, _) => ("nobody can tell when Qlik purges the tenant".to_owned(), HOURLY),
     };
-    Next::Wait { finding: Finding::passing(Phase::Deactivated, Reason::PurgePending, message), recheck }
+    let finding = Finding::passing(Phase::Deactivated, Reason::PurgePending, message);
+    // A countdown that runs is what the record is for; only one that has run out waits for something.
+    if due { Next::Wait { finding, recheck } } else { Next::Settled { finding, recheck } }
+}
+
+/// The object that asked is gone before the outcome was known; the organization API tells.
+fn orphan(seen: &Seen) -> Next<Step> {
+    match &seen.organization {
+        Organization::Off(at) => Next::Do(Step::Off(*at)),
+        Organization::Gone if seen.doubt.is_none() => Next::Do(Step::Purged(Evidence::Organization)),
+        Organization::Active if !seen.fresh => Next::Do(Step::Cancelled),
+        Organization::Active | Organization::Gone | Organization::NotAsked | Organization::NotListed => Next::Wait {
+            finding: Finding::passing(
+                Phase::Deactivating,
+                Reason::DeactivationOutcomeUnknown,
+                "the QlikTenant is gone; whether Qlik deactivated the tenant is not known yet",
+            ),
+            recheck: HOURLY,
+        },
+    }
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
@@ -112,13 +144,15 @@ mod tests {
         let before = Timestamp::from_second(1_000_000).unwrap();
         let latest = Timestamp::from_second(3_000_000).unwrap();
         let purged = |evidence| Next::Do(Step::Purged(evidence));
-        let waits = |next: &Next<Step>| matches!(next, Next::Wait { .. });
+        let waits = |next: &Next<Step>| matches!(next, Next::Wait { .. } | Next::Settled { .. });
         let seen = |organization: Organization, evidence, doubt: bool| Seen {
             phase: OffboardingPhase::Scheduled,
             trigger: Trigger::Lifecycle,
             purge_at: Some(at),
             latest_purge_at: Some(latest),
             evidence: Some(evidence),
+            fresh: false,
+            orphaned: false,
             organization,
             doubt: doubt.then(|| "the clock jumped".to_owned()),
         };
@@ -131,7 +165,36 @@ mod tests {
         assert_eq!(next(&seen(O::Gone, Evidence::Date, false), before), purged(Evidence::Organization));
         assert!(waits(&next(&seen(O::Gone, Evidence::Date, true), at)), "nothing final under doubt");
         assert_eq!(next(&seen(O::Active, Evidence::Date, true), at), Next::Do(Step::Reactivated));
+        assert!(waits(&next(&seen(O::NotListed, Evidence::Date, false), before)), "another organization lists nothing");
+        assert_eq!(next(&seen(O::NotListed, Evidence::Date, false), at), purged(Evidence::Date));
+        let fresh = Seen { fresh: true, ..seen(O::Active, Evidence::Date, false) };
+        assert!(waits(&next(&fresh, before)), "a deactivation may need time to show");
         let off_later = seen(O::Off(Some(latest)), Evidence::Estimated, false);
-        assert_eq!(next(&off_later, before), Next::Do(Step::Date(latest)), "Qlik's word replaces an estimate");
+        assert_eq!(next(&off_later, before), Next::Do(Step::Off(Some(latest))), "Qlik's word replaces an estimate");
+    }
+
+    #[test]
+    fn a_record_whose_object_is_gone_is_followed_by_itself() {
+        let at = Timestamp::from_second(2_000_000).unwrap();
+        let seen = |organization: Organization, orphaned, fresh| Seen {
+            phase: OffboardingPhase::Requested,
+            trigger: Trigger::Deletion,
+            purge_at: None,
+            latest_purge_at: None,
+            evidence: None,
+            fresh,
+            orphaned,
+            organization,
+            doubt: None,
+        };
+        let step = |seen: &Seen| match next(seen, at) {
+            Next::Do(step) => Some(step),
+            Next::Wait { .. } | Next::Settled { .. } | Next::Release => None,
+        };
+        assert_eq!(step(&seen(O::Off(Some(at)), true, true)), Some(Step::Off(Some(at))));
+        assert_eq!(step(&seen(O::Off(Some(at)), false, true)), None, "its object follows it");
+        assert_eq!(step(&seen(O::Active, true, true)), None, "it may still take effect");
+        assert_eq!(step(&seen(O::Active, true, false)), Some(Step::Cancelled));
+        assert_eq!(step(&seen(O::NotAsked, true, false)), None);
     }
 }

@@ -57,7 +57,10 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
         _ => {}
     }
     if verdict.deleting {
-        out.put(ConditionType::DeletionHeld, "True", *reason, message);
+        let message = format!(
+            "{message}. To let this object go and leave the tenant as it is, set spec.offboarding.onDelete: Retain"
+        );
+        out.put(ConditionType::DeletionHeld, "True", *reason, &message);
     }
     out.list
 }

@@ -365,7 +365,10 @@ fn planned(targets: &[TargetSeen], now: &Time) -> Vec<ErasedSecret> {
         .map(|target| ErasedSecret {
             name: target.name.clone(),
             uid: target.uid.clone().unwrap_or_default(),
-            rule: target.rule.trim_end_matches(crate::plan::tenant::TERMINATING).trim_end().to_owned(),
+            rule: match &target.uid {
+                Some(_) => target.rule.trim_end_matches(crate::plan::tenant::TERMINATING).trim_end().to_owned(),
+                None => format!("{}: was not there", target.rule),
+            },
             // One that was absent from the start is confirmed absent already.
             erased_at: target.uid.is_none().then(|| now.clone()),
         })

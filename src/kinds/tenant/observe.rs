@@ -15,6 +15,7 @@ use crate::plan::tenant::{
 use crate::qlik::{self, Credential, OrgStatus, TenantHost, TenantId, TenantStatus};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use std::time::Duration;
 
 pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> Result<Sight, Error> {
     let mut seen = from_object(tenant, draft, cx)?;
@@ -186,7 +187,7 @@ impl Look<'_> {
             },
             Err(error) => match root(&error) {
                 qlik::Error::TenantDisabled(_) => View::Disabled,
-                _ if self.is_young() && may_be_too_new(&error) => return Err(not_ready_yet()),
+                _ if self.may_be_too_new(&error) => return Err(not_ready_yet()),
                 // Qlik's own word for it; a bare 404 of a host that nobody serves any more is not.
                 qlik::Error::NotFound(reply)
                     if is_qlik_404(&error) || reply.code.as_deref() == Some(NO_SUCH_TENANT) =>
@@ -224,11 +225,20 @@ impl Look<'_> {
         Ok(found.and_then(|tenant| tenant.deletion_starts_at))
     }
 
-    /// A tenant that was created minutes ago: its host may need time to answer.
-    fn is_young(&self) -> bool {
+    /// Whether this may be the answer of a host that is still being set up. Which answers such a host gives is
+    /// undocumented, so all that are plausible count; refused credentials only for a short while, since they are more
+    /// often just wrong.
+    fn may_be_too_new(&self, error: &qlik::Error) -> bool {
         let since = self.draft.bound_at.as_ref().map(|at| self.cx.clock.now().duration_since(at.0));
-        self.draft.origin == Some(Origin::Created)
-            && since.and_then(|age| std::time::Duration::try_from(age).ok()).is_some_and(|age| age < TAKE_OVER)
+        let age = since.and_then(|age| Duration::try_from(age).ok());
+        let younger_than = |limit| self.draft.origin == Some(Origin::Created) && age.is_some_and(|age| age < limit);
+        match root(error) {
+            qlik::Error::NotFound(_) | qlik::Error::Unreachable { .. } | qlik::Error::Refused(_) => {
+                younger_than(TAKE_OVER)
+            }
+            qlik::Error::BadCredentials(_) | qlik::Error::Unauthorized(_) => younger_than(Duration::from_secs(120)),
+            _ => false,
+        }
     }
 
     /// Checks what a creation needs before anything is announced: credentials that work, and a license key.
@@ -280,18 +290,6 @@ const NO_SUCH_TENANT: &str = "TENANTS-8";
 /// The API itself said so, after it had accepted a token.
 fn is_qlik_404(error: &qlik::Error) -> bool {
     matches!(error, qlik::Error::NotFound(_))
-}
-
-/// Answers that a host may give while a tenant is being set up. Undocumented, so all that are plausible count.
-fn may_be_too_new(error: &qlik::Error) -> bool {
-    matches!(
-        root(error),
-        qlik::Error::NotFound(_)
-            | qlik::Error::BadCredentials(_)
-            | qlik::Error::Unauthorized(_)
-            | qlik::Error::Unreachable { .. }
-            | qlik::Error::Refused(_)
-    )
 }
 
 fn not_ready_yet() -> Error {

@@ -1,16 +1,16 @@
 //! A model of the world around one tenant. It applies the planner's steps the way the operator does.
 
-use crate::crd::{EraseSecrets, Evidence, Lifecycle, OffboardingPhase, OnDelete, Origin, ReleasePolicy, Trigger};
+use crate::crd::{EraseSecrets, Evidence, Lifecycle, OffboardingPhase, OnDelete, ReleasePolicy, Trigger};
 use crate::plan::Next;
-use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit, TAKE_OVER};
-use crate::plan::tenant::{Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, Step, View, current_record, next};
-use crate::qlik::{self, Hostname, Hosts, PurgeDays, Region, TenantId, TenantStatus};
+use crate::plan::intent::{Call, Intent, IntentStep, TAKE_OVER};
+use crate::plan::tenant::{Desired, RecordSeen, Step, next};
+use crate::qlik::{Hostname, PurgeDays, Region};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
 
 pub(super) const HOSTNAME: &str = "xzoau8xi93gyfo0.us.qlikcloud.com";
-const ID: &str = "TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69";
+pub(super) const ID: &str = "TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69";
 
 /// What becomes of the call that a step makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub(super) enum Tenant {
 
 /// What one operator process remembers.
 #[derive(Default)]
-struct Process {
-    calls: HashMap<String, Call>,
-    created: bool,
-    answered: Option<(Timestamp, Timestamp)>,
-    reactivated: Option<Timestamp>,
+pub(super) struct Process {
+    pub(super) calls: HashMap<String, Call>,
+    pub(super) created: bool,
+    pub(super) answered: Option<(Timestamp, Timestamp)>,
+    pub(super) reactivated: Option<Timestamp>,
 }
 
 pub(super) struct World {
@@ -46,24 +46,24 @@ pub(super) struct World {
     pub(super) created: usize,
     pub(super) deactivated: usize,
     pub(super) released: bool,
-    now: Timestamp,
-    created_at: Option<Timestamp>,
-    status_changed: Option<Timestamp>,
-    organization: bool,
-    deleting: bool,
-    held: bool,
-    bound: bool,
-    written: bool,
-    offboarding: Option<String>,
-    intent: Option<Intent>,
-    records: Vec<RecordSeen>,
-    process: Process,
+    pub(super) now: Timestamp,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) status_changed: Option<Timestamp>,
+    pub(super) organization: bool,
+    pub(super) deleting: bool,
+    pub(super) held: bool,
+    pub(super) bound: bool,
+    pub(super) written: bool,
+    pub(super) offboarding: Option<String>,
+    pub(super) intent: Option<Intent>,
+    pub(super) records: Vec<RecordSeen>,
+    pub(super) process: Process,
     /// Decisions to deactivate that humans made and that were not used up by a deactivation.
-    decisions: usize,
+    pub(super) decisions: usize,
     /// When a deactivation of unknown outcome was sent.
-    unknown_since: Option<Timestamp>,
-    nonces: usize,
-    meddled: bool,
+    pub(super) unknown_since: Option<Timestamp>,
+    pub(super) nonces: usize,
+    pub(super) meddled: bool,
 }
 
 impl World {
@@ -249,81 +249,6 @@ impl World {
             self.offboarding = None;
         } else if let Some(record) = seen.record {
             self.offboarding = Some(record.name);
-        }
-    }
-
-    fn see(&self) -> Seen {
-        let id: TenantId = ID.parse().unwrap();
-        let hosts = Hosts::new("qlikcloud.com".parse().unwrap());
-        let host = hosts.tenant(&HOSTNAME.parse().unwrap(), Region::Us).unwrap();
-        let known = |intent: &Intent| self.process.calls.get(&intent.nonce).copied().unwrap_or(Call::Unknown);
-        let mut intent = match &self.intent {
-            None => IntentSeen::None,
-            Some(intent) => IntentSeen::Found { intent: intent.clone(), call: known(intent) },
-        };
-        if let IntentSeen::Found { intent, call } = &mut intent
-            && self.records.iter().any(|r| Some(&r.name) == intent.record.as_ref() && r.is_resolved())
-        {
-            *call = Call::Closed;
-        }
-        let bound = (self.bound || self.process.created).then(|| Bound {
-            id: id.clone(),
-            host,
-            hostnames: vec![HOSTNAME.parse().unwrap()],
-            origin: Origin::Created,
-        });
-        let record = match &bound {
-            Some(_) => current_record(&self.records, &id, self.offboarding.as_deref(), self.written).cloned(),
-            None => self.records.iter().max_by_key(|r| r.requested_at).cloned(),
-        };
-        let take_over = intent.permit(IntentStep::Create, self.now) == Permit::TakeOver;
-        Seen {
-            uid: "uid".into(),
-            deletion: if self.deleting { Deletion::Requested } else { Deletion::None },
-            held: self.held,
-            tenant: if bound.is_some() { self.view(&id) } else { View::NotAsked },
-            bound,
-            intent,
-            other_owner: None,
-            record,
-            previous: None,
-            lookup: match (take_over, self.organization) {
-                (true, true) => Lookup::Found { tenants: self.found(), rivals: 0 },
-                (true, false) => Lookup::Impossible,
-                (false, _) => Lookup::NotAsked,
-            },
-            doubt: None,
-            asks: Asks::default(),
-            targets: Vec::new(),
-            organization_purge_at: None,
-            answered: self.process.answered,
-            reactivation_sent: self.process.reactivated.is_some_and(|at| self.now.duration_since(at).as_secs() < 120),
-        }
-    }
-
-    /// The organization API is asked about the minutes around the announcement.
-    fn found(&self) -> Vec<(TenantId, Hostname)> {
-        let announced = self.intent.as_ref().map(|intent| intent.at);
-        let near = |at: Timestamp| announced.is_some_and(|a| at.duration_since(a).as_secs().abs() < 180);
-        let listed = self.created_at.filter(|at| near(*at)).map(|_| (ID.parse().unwrap(), HOSTNAME.parse().unwrap()));
-        listed.into_iter().collect()
-    }
-
-    fn view(&self, id: &TenantId) -> View {
-        match self.tenant {
-            Tenant::None | Tenant::Purged => View::Gone,
-            Tenant::Off(_) => View::Disabled,
-            Tenant::Active => View::Active(Box::new(qlik::Tenant {
-                id: id.clone(),
-                name: "Acme".into(),
-                hostnames: vec![HOSTNAME.parse().unwrap()],
-                status: TenantStatus::Active,
-                region: None,
-                created: None,
-                status_changed: self.status_changed,
-                created_by: None,
-                settings: qlik::TenantSettings::default(),
-            })),
         }
     }
 
