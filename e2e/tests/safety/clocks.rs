@@ -163,3 +163,24 @@ async fn a_deletion_is_held_while_the_clock_is_wrong() {
     assert_eq!(deactivations(&stage), 1);
     assert!(!stage.has_secret("extra").await.unwrap());
 }
+
+#[tokio::test]
+async fn nothing_is_erased_at_release_while_the_clock_is_wrong() {
+    let (stage, _operator) = in_use("doubt-erase").await;
+    stage.secret("extra", &[("a", "b")]).await.unwrap();
+    offboard(&stage, "acme", &off("acme", ", onDelete: Deactivate, eraseSecrets: {names: [extra]}")).await;
+    stage.set_wall_clock(WRONG_BY[0]).unwrap();
+    stage.delete("acme").await.unwrap();
+    stalls(&stage, "acme", "ClockDoubt", &["no Secret is erased"]).await;
+    for seconds in WRONG_BY.into_iter().flat_map(|s| [s, -s]) {
+        stage.set_wall_clock(seconds).unwrap();
+        let acme = poke(&stage, "acme").await;
+        assert_eq!(reason(&acme), "ClockDoubt", "{}", message(&acme));
+        assert!(stage.has_secret("extra").await.unwrap());
+    }
+    stage.set_wall_clock(0).unwrap();
+    annotate(&stage, "acme", "requested-at", Some("the clock is right")).await.unwrap();
+    stage.until_gone("acme").await.unwrap();
+    assert!(!stage.has_secret("extra").await.unwrap());
+    assert_eq!(deactivations(&stage), 1);
+}
