@@ -135,7 +135,8 @@ pub struct ErasedSecret {
     pub name: String,
     /// Its uid when it was found.
     pub uid: String,
-    /// The rule that made it go: `referenced`, `names`, or `kept: …` with the reason why it stays.
+    /// The rule that made it go: `referenced` or `names`, with `: was not there` for one that was absent from the start;
+    /// or `kept: …` with the reason why it stays.
     pub rule: String,
     /// When its absence was confirmed.
     pub erased_at: Option<Time>,

@@ -71,7 +71,7 @@ async fn erased_in_order(stage: &Stage, since: Position, uids: [String; 2]) {
     let list = erased(stage).await;
     assert_eq!(entry(&list, "acme-license"), (uids[0].as_str(), "referenced", true));
     assert_eq!(entry(&list, "extra"), (uids[1].as_str(), "names", true));
-    assert_eq!(entry(&list, "never-there"), ("", "names", true));
+    assert_eq!(entry(&list, "never-there"), ("", "names: was not there", true));
     let kept = entry(&list, "qlik-credentials");
     assert_eq!((kept.1, kept.2), ("kept: used by QlikTenant globex", false));
     assert_eq!(list.len(), 4, "{list:#?}");
