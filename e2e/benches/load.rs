@@ -11,7 +11,7 @@ const SIZES: [Size; 2] = [Size { tenants: 498, clients: 10 }, Size { tenants: 49
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Error> {
     for size in SIZES {
-        let load = Load::run(size, Duration::from_secs(600)).await?;
+        let load = Load::run(size, Duration::from_mins(10)).await?;
         show(&load.report.to_string());
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Many tenants at once, of which two misbehave for ever; shared by a test and the benchmark.
 
+use crate::cluster::audit::Filter;
 use crate::sim::{ClientRequest, Effect, FaultPlan, Match, PortalTenant};
 use crate::stage::{Error, Operator, Setup, Stage, is_ready};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -52,6 +53,8 @@ pub struct Report {
     pub cpu: Duration,
     /// Creations.
     pub created: usize,
+    /// Writes to the Kubernetes API, events left out.
+    pub writes: usize,
 }
 
 impl fmt::Display for Report {
@@ -62,12 +65,13 @@ impl fmt::Display for Report {
         write!(
             f,
             "{tenants} tenants, {clients} clients, one more tenant answering 429 and one hanging: all ready in {:.1} s, \
-             the budget alone takes {:.1} s; creations beside the two took {:.1} s, elsewhere {:.1} s; operator: peak \
-             {mib} MiB, CPU {:.1} s ({} ms for each)",
+             the budget alone takes {:.1} s; creations beside the two took {:.1} s, elsewhere {:.1} s; {} \
+             writes to Kubernetes; operator: peak {mib} MiB, CPU {:.1} s ({} ms for each)",
             self.ready.as_secs_f64(),
             self.budget.as_secs_f64(),
             self.beside.as_secs_f64(),
             self.elsewhere.as_secs_f64(),
+            self.writes,
             self.cpu.as_secs_f64(),
             per_tenant.as_millis(),
         )
@@ -81,6 +85,8 @@ impl Load {
         clients(&stage, size.clients).await?;
         misbehaving(&stage).await?;
         let operator = stage.operator().await?;
+        let audit = stage.cluster.audit()?;
+        let since = audit.position().await?;
         let start = Instant::now();
         let tenants = stage.tenants();
         stream::iter(0..size.tenants)
@@ -94,6 +100,7 @@ impl Load {
         wait_ready(&stage, size.tenants, patience).await?;
         let ready = start.elapsed();
         let usage = operator.usage()?;
+        let writes = audit.writes(since, &Filter::new().user(stage.identity.user())).await?;
         let spans: Vec<Duration> = (0..size.clients).map(|client| span(&stage, client)).collect();
         let report = Report {
             size,
@@ -104,6 +111,7 @@ impl Load {
             peak_resident: usage.peak_resident.unwrap_or_default(),
             cpu: usage.cpu,
             created: stage.committed("tenant.created"),
+            writes: writes.iter().filter(|write| write.group != "events.k8s.io").count(),
         };
         Ok(Self { stage, operator, report })
     }
@@ -129,15 +137,13 @@ pub async fn wait_ready(stage: &Stage, count: usize, patience: Duration) -> Resu
             }
         }
     };
-    match tokio::time::timeout(patience, asking).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let all = tenants.list(&ListParams::default()).await?;
-            let left = all.items.iter().filter(|tenant| !is_ready(tenant));
-            let left: Vec<_> = left.take(3).map(|t| (t.metadata.name.clone(), t.status.clone())).collect();
-            Err(format!("not {count} ready within {patience:?}; for instance {left:#?}").into())
-        }
+    if let Ok(answer) = tokio::time::timeout(patience, asking).await {
+        return answer;
     }
+    let all = tenants.list(&ListParams::default()).await?;
+    let left = all.items.iter().filter(|tenant| !is_ready(tenant));
+    let left: Vec<_> = left.take(3).map(|t| (t.metadata.name.clone(), t.status.clone())).collect();
+    Err(format!("not {count} ready within {patience:?}; for instance {left:#?}").into())
 }
 
 /// Secrets for each client: its credentials, and the key of its licence.

@@ -3,7 +3,7 @@ use std::io;
 use std::time::Duration;
 
 /// Long enough not to weigh on a small machine, short enough not to be noticed.
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY: Duration = Duration::from_millis(50);
 
 /// Asks again and again until there is an answer; an error ends the wait, and so does the time limit
 /// ([`io::ErrorKind::TimedOut`], naming `what` was waited for).

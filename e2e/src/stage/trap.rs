@@ -28,21 +28,15 @@ impl Trap {
     /// For [`crate::sim::Config::after_request`].
     pub fn at_qlik(&self) -> AfterRequest {
         let trap = self.clone();
-        Arc::new(move |entry: &Entry| match trap.request(&of_qlik(entry)) {
-            true => sim::After::Drop,
-            false => sim::After::Answer,
-        })
+        Arc::new(move |entry: &Entry| if trap.request(&of_qlik(entry)) { sim::After::Drop } else { sim::After::Answer })
     }
 
     /// For a proxy in front of the API server.
     pub fn at_kubernetes(&self) -> Hooks {
         let trap = self.clone();
         Hooks::default().after_request(move |request| {
-            let what = of_kubernetes(request);
-            match !request.path.contains("events.k8s.io") && trap.request(&what) {
-                true => proxy::After::Drop,
-                false => proxy::After::Answer,
-            }
+            let event = request.path.contains("events.k8s.io");
+            if !event && trap.request(&of_kubernetes(request)) { proxy::After::Drop } else { proxy::After::Answer }
         })
     }
 

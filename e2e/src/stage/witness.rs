@@ -68,7 +68,7 @@ impl Stage {
         self.until_some(what, async || {
             asked += 1;
             if asked.is_multiple_of(ASKED_IN_VAIN) {
-                self.turn(Duration::from_secs(3660))?;
+                self.turn(Duration::from_mins(61))?;
             }
             ask().await
         })
@@ -83,7 +83,7 @@ impl Stage {
 }
 
 /// About two seconds of asking.
-const ASKED_IN_VAIN: u32 = 100;
+const ASKED_IN_VAIN: u32 = 40;
 
 /// Shows a line to whoever runs the tests, also where they pass.
 pub fn show(line: &str) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// More than the ten seconds after which a result that was taken from an answer is looked at.
 const VERIFIED: Duration = Duration::from_secs(40);
-const INTERVAL: Duration = Duration::from_secs(30 * 60);
+const INTERVAL: Duration = Duration::from_mins(30);
 
 /// What was counted over a stretch of time.
 #[derive(Debug, Default, PartialEq)]

@@ -1,5 +1,5 @@
 //! How much the operator asks of Kubernetes and of Qlik Cloud when all goes well, and what many tenants cost.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod good_path;
 mod many;

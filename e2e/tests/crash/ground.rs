@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// After this long, a call of unknown outcome may be resolved by another operator.
-const TAKE_OVER: Duration = Duration::from_secs(11 * 60);
+const TAKE_OVER: Duration = Duration::from_mins(11);
 
 /// A stage, and the one operator that works on it.
 pub(crate) struct Ground {

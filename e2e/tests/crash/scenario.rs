@@ -3,7 +3,7 @@
 use e2e::stage::{Error, Stage, in_phase, is_ready, manifest};
 use std::time::Duration;
 
-const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
+const MONTH: Duration = Duration::from_hours(31 * 24);
 
 /// One stretch of a tenant's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

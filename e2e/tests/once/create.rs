@@ -8,7 +8,7 @@ use qlik_operator::crd::{QlikTenant, START_ANEW};
 use serde_json::json;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const SPEC: &str = "displayName: Acme\nalias: acme";
 
 /// One row of the table.

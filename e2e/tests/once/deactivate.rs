@@ -8,9 +8,9 @@ use e2e::stage::{Error, Setup, Stage, in_phase, is_ready, manifest};
 use qlik_operator::crd::{Evidence, OffboardingPhase};
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What the manifest says of the end.
 const OFF: &str = "displayName: Acme\nalias: acme\nlifecycle: Deactivated\noffboarding: {purgeAfterDays: 45, confirmHostname: acme.us.qlikcloud.com}";

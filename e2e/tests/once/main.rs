@@ -1,5 +1,5 @@
 //! What must happen once happens once: deactivations and creations under every fault that a call can meet.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod create;
 mod deactivate;

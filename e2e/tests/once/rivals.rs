@@ -6,7 +6,7 @@ use e2e::stage::{Setup, Stage, is_ready, is_stalled, manifest};
 use serde_json::json;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const NAMES: [&str; 2] = ["acme", "umbra"];
 
 /// Two objects whose creations are both lost, with or without effect; both stall, and no third call is made.

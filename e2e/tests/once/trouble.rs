@@ -37,6 +37,9 @@ const RETRY_DEFAULT: u64 = 60;
 pub(crate) fn faults() -> Vec<(&'static str, Effect, bool, bool)> {
     let envelope = |status, retry_after| Effect::Status { status, code: None, title: None, retry_after };
     vec![
+        // First, since these take as long as the operator's deadline.
+        ("no answer before", Effect::Hang, false, true),
+        ("no answer after", Effect::Hang, true, true),
         ("connection lost before", Effect::Drop(When::Before), false, true),
         ("connection lost after", Effect::Drop(When::After), true, true),
         ("500 before", Effect::status(500), false, true),
@@ -44,8 +47,6 @@ pub(crate) fn faults() -> Vec<(&'static str, Effect, bool, bool)> {
         ("503 before", envelope(503, Some(5)), false, true),
         ("503 after", envelope(503, Some(5)), true, true),
         ("408 after", Effect::status(408), true, true),
-        ("no answer before", Effect::Hang, false, true),
-        ("no answer after", Effect::Hang, true, true),
         ("answer cut short", Effect::Truncate(7), true, true),
         ("answer of a wrong shape", Effect::WrongType, true, true),
         ("a page of HTML, before", Effect::Html, false, true),
