@@ -5,7 +5,7 @@ use crate::crd::{EraseSecrets, Lifecycle, OffboardingPhase, QlikOffboarding, Qli
 use crate::engine::{Context, Error, within};
 use crate::plan::intent::{IntentSeen, IntentStep};
 use crate::plan::tenant::{Desired, KEPT, Lookup, RecordSeen, TERMINATING, TargetSeen};
-use crate::qlik::{Credential, Hostname, Region, Secret, TenantId};
+use crate::qlik::{Credential, Hostname, OrgTenant, Region, Secret, TenantId};
 use crate::secrets;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
@@ -120,13 +120,22 @@ pub(super) async fn lookup(
     let organization = cx.cloud.organization(&credential);
     let created = organization.created_since(cx.settings.subscription.as_deref(), window.0, region).await?;
     let owned: Vec<_> = cx.all_tenants().filter_map(|t| t.status.and_then(|s| s.tenant_id)).collect();
-    let tenants = created
+    let created: Vec<_> = created
         .into_iter()
         .filter(|t| t.created_at.is_none_or(|at| at <= window.1) && !owned.iter().any(|id| id == t.id.as_str()))
-        .filter_map(|t| Some((t.id, t.hostnames.first()?.clone())))
         .collect();
-    let rivals = cx.all_tenants().filter(|other| other.uid() != tenant.uid() && lost_then(other, window)).count();
+    // A tenant that somebody has named already may well be somebody else's.
+    let named = created.iter().filter(|t| !is_untouched(t)).count();
+    let lost = cx.all_tenants().filter(|other| other.uid() != tenant.uid() && lost_then(other, window)).count();
+    let rivals = named + lost;
+    let tenants = created.into_iter().filter_map(|t| Some((t.id, t.hostnames.first()?.clone()))).collect();
     Ok(Lookup::Found { tenants, rivals })
+}
+
+/// As Qlik makes a tenant: one hostname, and its label for a name.
+fn is_untouched(tenant: &OrgTenant) -> bool {
+    let label = tenant.hostnames.first().and_then(|host| host.as_str().split('.').next());
+    tenant.hostnames.len() == 1 && label == Some(tenant.name.as_str())
 }
 
 /// Created tenants may carry a date a little before the announcement, by the difference of two clocks.
