@@ -1,9 +1,10 @@
 //! `QlikOffboarding`: follows one countdown to its end, whether or not the `QlikTenant` still exists.
 
+use crate::crd::QlikTenant;
 use crate::crd::{
     ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger,
 };
-use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, write};
+use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, within, write};
 use crate::plan::intent::TAKE_OVER;
 use crate::plan::offboarding::{self as plan, Organization, Seen, Step};
 use crate::plan::status::{Verdict, conditions};
@@ -11,7 +12,7 @@ use crate::plan::{Finding, HOURLY, Next};
 use crate::qlik::{OrgStatus, Region, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 use std::time::Duration;
 
 impl Managed for QlikOffboarding {
@@ -49,8 +50,7 @@ impl Managed for QlikOffboarding {
             organization: Organization::NotAsked,
             doubt: None,
         };
-        seen.orphaned = draft.phase == OffboardingPhase::Requested
-            && !cx.all_tenants().any(|tenant| tenant.uid().as_deref() == Some(self.spec.tenant.uid.as_str()));
+        seen.orphaned = draft.phase == OffboardingPhase::Requested && self.is_orphaned(cx).await?;
         if draft.phase != OffboardingPhase::Scheduled && !seen.orphaned {
             return Ok(seen);
         }
@@ -156,6 +156,13 @@ impl Managed for QlikOffboarding {
 }
 
 impl QlikOffboarding {
+    /// Whether the object that asked is gone. Read live: a cache that is still being filled knows nobody.
+    async fn is_orphaned(&self, cx: &Context) -> Result<bool, Error> {
+        let api: Api<QlikTenant> = Api::namespaced(cx.client.clone(), &self.namespace().unwrap_or_default());
+        let there = within("read the QlikTenant", api.get_metadata_opt(&self.spec.tenant.name)).await?;
+        Ok(there.is_none_or(|tenant| tenant.metadata.uid.as_deref() != Some(self.spec.tenant.uid.as_str())))
+    }
+
     /// Whether Qlik may still be about to show what was asked of it.
     fn is_fresh(&self, draft: &QlikOffboardingStatus, now: Timestamp) -> bool {
         let since = draft.deactivated_at.as_ref().map_or(self.spec.requested_at.0, |at| at.0);
