@@ -85,7 +85,7 @@ fn looks(stage: &Stage) -> Vec<String> {
 async fn quiet(stage: &Stage) {
     let (mut last, mut since) = (usize::MAX, Instant::now());
     let mut again = interval(Duration::from_millis(100));
-    while since.elapsed() < Duration::from_millis(1500) {
+    while since.elapsed() < Duration::from_secs(1) {
         again.tick().await;
         let now = stage.sim.journal().len();
         if now != last {

@@ -21,6 +21,17 @@ pub(crate) struct Ground {
     played: usize,
 }
 
+/// After which request the operator is killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// None.
+    Never,
+    /// The one of this number.
+    Number(usize),
+    /// The first of this kind.
+    Kind(String),
+}
+
 /// How one play ended.
 pub(crate) struct Point {
     pub(crate) world: World,
@@ -39,14 +50,18 @@ impl Ground {
         Ok(Self { stage, trap, proxy, operator, played: 0 })
     }
 
-    /// Plays a scenario, with the operator killed right after its request of this number.
-    pub(crate) async fn point(&mut self, scenario: Scenario, number: Option<usize>) -> Result<Point, Error> {
+    /// Plays a scenario, with the operator killed right after this request.
+    pub(crate) async fn point(&mut self, scenario: Scenario, last: Last) -> Result<Point, Error> {
         self.played += 1;
         let name = format!("acme-{}", self.played);
         self.stage.secret(&format!("{name}-extra"), &[("a", "b")]).await?;
         scenario.prepare(&self.stage, &name).await?;
         self.stage.sim.clear_journal();
-        self.trap.arm(self.operator.clone(), move |seen, _| Some(seen) == number);
+        self.trap.arm(self.operator.clone(), move |number, kind| match &last {
+            Last::Never => false,
+            Last::Number(last) => number == *last,
+            Last::Kind(last) => kind == last,
+        });
         let killed = self.play(scenario, &name).await?;
         let requests = self.trap.disarm();
         let world = World::look(&self.stage, &name).await?;

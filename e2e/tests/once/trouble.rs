@@ -2,7 +2,7 @@
 
 use e2e::cluster::proxy::{Before, Hooks, Proxy};
 use e2e::sim::{Effect, FaultPlan, Match, When};
-use e2e::stage::{Error, Operator, Setup, Stage, Trap};
+use e2e::stage::{Error, Operator, PATIENCE, Setup, Stage, Trap};
 use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,6 +135,13 @@ impl Troubled {
             Trouble::CallAndHost => {
                 let matching = Match { host: Some("tenant".to_owned()), count: 0, ..Match::default() };
                 self.stage.sim.fault(FaultPlan::new(matching, Effect::status(503)));
+            }
+            // Not before the operator has heard of it: the time that it was told to wait counts from then.
+            Trouble::Call(Effect::Status { status: 429, .. }, _) => {
+                if let Some(operator) = self.operators.last() {
+                    let failed = |line: &str| line.contains("the pass failed") && line.contains("throttled");
+                    operator.wait_for_line(PATIENCE, failed).await?;
+                }
             }
             Trouble::None
             | Trouble::Call(..)
