@@ -6,7 +6,7 @@ use super::auth::Auth;
 use super::classify::Asked;
 use super::error::Error;
 use super::ids::{Hostname, Hosts, Region, TenantHost};
-use super::limits::{Limits, Stats};
+use super::limits::{Limits, Stats, Tier};
 use super::organization::Organization;
 use super::secret::Credential;
 use super::tenants::{Register, TenantApi};
@@ -90,6 +90,11 @@ impl Session {
     /// Makes sure that the credential is accepted at this host, without calling anything else there.
     pub(super) async fn authorize(&self) -> Result<(), Error> {
         self.cloud.auth.token(&self.credential, &self.host, None).await.map(|_| ())
+    }
+
+    /// Whether a write would get its turn.
+    pub(super) fn admits_write(&self) -> Result<(), Error> {
+        self.cloud.limits.admits(self.credential.key(), &self.host, Tier::Two)
     }
 
     /// Makes a call, inside the budget and with a good token. When a token that we already had is answered with 401,

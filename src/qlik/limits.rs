@@ -66,7 +66,7 @@ struct State {
 }
 
 /// A token bucket in its time form: `paid_until` runs ahead of the clock as calls are made.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Budget {
     paid_until: Duration,
     closed_until: Duration,
@@ -122,6 +122,16 @@ impl Limits {
             return Err(Error::Throttled { host: host.clone(), retry_after: closed.saturating_sub(now) });
         }
         Ok(())
+    }
+
+    /// Whether a call would get its turn now, or soon. Takes nothing from the budget.
+    pub(super) fn admits(&self, key: CredentialKey, host: &Hostname, tier: Tier) -> Result<(), Error> {
+        let now = self.clock.monotonic();
+        let mut budget = self.lock().budgets.get(&(key, host.clone(), tier)).copied().unwrap_or_default();
+        match budget.take(tier, now) {
+            Turn::Now | Turn::Wait(_) => Ok(()),
+            Turn::Held(retry_after) => Err(Error::Throttled { host: host.clone(), retry_after }),
+        }
     }
 
     fn take(&self, key: CredentialKey, host: &Hostname, tier: Tier) -> Turn {
@@ -185,6 +195,17 @@ mod tests {
 
     fn pass(clock: &Clock, time: Duration) {
         clock.turn(SignedDuration::ZERO, time);
+    }
+
+    #[test]
+    fn asking_whether_there_is_room_takes_none() {
+        let (_, limits) = limits();
+        for _ in 0..10_000 {
+            assert!(limits.admits(key("c"), &host(), Tier::Two).is_ok());
+        }
+        while !matches!(limits.take(key("c"), &host(), Tier::Two), Turn::Held(_)) {}
+        let refused = limits.admits(key("c"), &host(), Tier::Two).unwrap_err();
+        assert!(matches!(refused.class(), Class::Throttled(_)), "{refused}");
     }
 
     #[test]

@@ -197,9 +197,11 @@ impl Register {
         Self { session }
     }
 
-    /// Makes sure that the credentials are accepted, before anything is announced that depends on them.
+    /// Makes sure that the credentials are accepted and that the rate budget has room for a call, before anything is
+    /// announced that depends on them: an announcement that has to wait runs out, and is written again.
     pub async fn authorize(&self) -> Result<(), Error> {
-        self.session.authorize().await
+        self.session.authorize().await?;
+        self.session.admits_write()
     }
 
     /// Creates a tenant. Qlik Cloud knows no idempotency key: a second call makes a second tenant.
