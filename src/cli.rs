@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::config::RunArgs;
-use crate::{crd, run, telemetry};
+use crate::{crd, engine, run, telemetry};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ fn start(args: &RunArgs) -> Result<(), String> {
         .install_default()
         .map_err(|_| "a TLS provider was installed before".to_owned())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(run::run(args)).map_err(|error| run::chain(&error))
+    runtime.block_on(run::run(args)).map_err(|error| engine::chain(&error))
 }
 
 fn print(text: &str) -> Result<(), String> {

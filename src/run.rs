@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{self, RunArgs, Settings};
 use crate::crd::{QlikOffboarding, QlikTenant};
-use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, reconcile};
+use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, chain, reconcile};
 use crate::qlik::{self, Cloud};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -46,20 +46,6 @@ pub enum Error {
     /// Signals cannot be handled.
     #[error("cannot listen for SIGTERM")]
     Signals(#[source] std::io::Error),
-}
-
-/// An error with its causes, each once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs until SIGTERM or SIGINT, then lets running passes end.

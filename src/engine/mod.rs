@@ -16,7 +16,7 @@ mod pass;
 pub mod write;
 
 pub use context::{Context, within};
-pub use error::{Error, root};
+pub use error::{Error, chain, root};
 pub use events::{Events, Note};
 pub use gate::Gates;
 pub use lean::Lean;
