@@ -40,6 +40,7 @@ pub(super) struct Process {
     pub(super) reactivated: Option<Timestamp>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the object")]
 pub(super) struct World {
     pub(super) want: Desired,
     pub(super) tenant: Tenant,
@@ -236,8 +237,7 @@ impl World {
                 }
             }
             Next::Release => self.released = self.deleting,
-            Next::Settled { .. } => self.publish(),
-            Next::Wait { .. } => self.publish(),
+            Next::Settled { .. } | Next::Wait { .. } => self.publish(),
         }
     }
 
@@ -277,7 +277,6 @@ impl World {
                     nonce,
                 });
             }
-            Step::Announce(_) => {}
             Step::Create => {
                 assert!(self.held, "nothing is created for an object that nobody holds");
                 self.note(IntentStep::Create, if lost { Call::Unknown } else { Call::NoEffect });
@@ -292,8 +291,6 @@ impl World {
                 }
             }
             Step::Bind { .. } => self.bound |= done,
-            Step::Unbind => unreachable!("nobody asked for it"),
-            Step::Patch(_) => {}
             Step::OpenRecord(trigger) => self.open_record(trigger, done),
             Step::Deactivate { confirm, .. } => {
                 self.check_deactivation(&confirm);
@@ -313,7 +310,7 @@ impl World {
                     self.schedule(Some(at), Some(Evidence::Date));
                 }
             }
-            Step::RestartWindow { .. } => unreachable!("nobody asked for it"),
+            Step::Unbind | Step::RestartWindow { .. } => unreachable!("nobody asked for it"),
             Step::Schedule { purge_at, evidence, .. } if done => {
                 self.unknown_since = None;
                 self.schedule(purge_at, evidence);
@@ -332,7 +329,7 @@ impl World {
                 let record = self.records.iter_mut().find(|r| r.name == record).expect("on record");
                 record.phase = phase;
             }
-            Step::Schedule { .. } | Step::CloseRecord { .. } => {}
+            Step::Announce(_) | Step::Patch(_) | Step::Schedule { .. } | Step::CloseRecord { .. } => {}
             Step::PlanErasure { .. } | Step::Erase(_) | Step::ConfirmErasure { .. } => unreachable!("nothing to erase"),
         }
     }
