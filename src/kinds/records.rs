@@ -46,6 +46,8 @@ fn read(record: &QlikOffboarding) -> Result<RecordSeen, Error> {
 /// The name of a record: the object's, and the nonce of the announcement that it belongs to.
 pub(super) fn name_for(tenant: &str, nonce: &str) -> String {
     let tenant: String = tenant.chars().take(200).collect();
+    // A name cut right behind a dot would end a label with what begins none.
+    let tenant = tenant.trim_end_matches(['.', '-']);
     format!("{tenant}-{}", nonce.chars().take(8).collect::<String>())
 }
 
