@@ -68,6 +68,12 @@ impl Error {
         matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(s) if s.is_forbidden()))
     }
 
+    /// RBAC refused it. Quotas and admission rules answer 403 just as well; the API server's wording tells them apart.
+    fn lacks_a_right(&self) -> bool {
+        matches!(self, Self::Kube { source, .. } if matches!(&**source,
+            kube::Error::Api(s) if s.is_forbidden() && s.message.contains(" is forbidden: User ")))
+    }
+
     /// Its class, which decides when to try again.
     pub fn class(&self) -> Class {
         match self {
@@ -98,8 +104,12 @@ impl Error {
         Some(match self {
             Self::Raced => return None,
             Self::Qlik(error) => qlik_finding(error, text),
-            Self::Kube { .. } if self.is_forbidden() => {
+            Self::Kube { .. } if self.lacks_a_right() => {
                 Finding::human(Reason::Forbidden, format!("{text}: give the operator's service account this right"))
+            }
+            Self::Kube { .. } if self.is_forbidden() => {
+                let text = format!("{text}: what refuses it is a quota or an admission rule of this cluster");
+                Finding::human(Reason::Forbidden, text)
             }
             Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) => {
                 Finding::passing(Phase::Pending, Reason::KubernetesUnavailable, text)
@@ -121,13 +131,22 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = words(cause);
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
     text
+}
+
+/// An error's own words. What kube says of an answer repeats it whole as a debug print; the API server's sentence is enough.
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    let boxed = error.downcast_ref::<Box<kube::Error>>().map(|error| &**error);
+    match error.downcast_ref::<kube::Error>().or(boxed) {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        Some(_) | None => error.to_string(),
+    }
 }
 
 /// The failure itself, where it was met while asking for an access token.
