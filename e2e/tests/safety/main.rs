@@ -13,3 +13,4 @@ mod refusals;
 mod releases;
 mod support;
 mod tampering;
+mod unforeseen;

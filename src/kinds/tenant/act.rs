@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather};
+use super::{Sight, gather, observe};
 use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::records::{self, Dates};
@@ -233,7 +233,13 @@ impl Work<'_> {
         let View::Active(before) = &self.sight.seen.tenant else {
             return Err(Error::Raced);
         };
-        self.cx.cloud.tenant(&bound.host, self.credential()?).patch(&bound.id, changes).await?;
+        let patched = self.cx.cloud.tenant(&bound.host, self.credential()?).patch(&bound.id, changes).await;
+        patched.map_err(|error| match error {
+            // The first call that a tenant's host gets may be this one. What it refuses itself is another matter.
+            qlik::Error::Refused(_) => error.into(),
+            _ if observe::may_be_too_new(&draft, &error, self.cx) => observe::not_ready_yet(),
+            _ => error.into(),
+        })?;
         let mut after = before.clone();
         for change in changes {
             match change {

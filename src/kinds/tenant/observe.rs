@@ -187,16 +187,10 @@ impl Look<'_> {
             },
             Err(error) => match root(&error) {
                 qlik::Error::TenantDisabled(_) => View::Disabled,
-                _ if self.may_be_too_new(&error) => return Err(not_ready_yet()),
-                // Qlik's own word for it; a bare 404 of a host that nobody serves any more is not.
-                qlik::Error::NotFound(reply)
-                    if is_qlik_404(&error) || reply.code.as_deref() == Some(NO_SUCH_TENANT) =>
-                {
-                    View::Gone
-                }
-                qlik::Error::Unreachable { .. } | qlik::Error::NotFound(_) => {
-                    self.gone_by_organization(id, error).await?
-                }
+                _ if may_be_too_new(self.draft, &error, self.cx) => return Err(not_ready_yet()),
+                // Qlik's own word for it. A bare 404 of whoever stands in front of the host, or serves it now, is not.
+                qlik::Error::NotFound(reply) if reply.code.as_deref() == Some(NO_SUCH_TENANT) => View::Gone,
+                root if is_no_answer_of_a_tenant(root) => self.gone_by_organization(id, error).await?,
                 _ => return Err(error.into()),
             },
         };
@@ -206,7 +200,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// A host that cannot be reached may belong to a purged tenant: only the organization API can tell.
+    /// A host without a sensible answer may belong to a purged tenant: only the organization API can tell.
     async fn gone_by_organization(&self, id: &TenantId, error: qlik::Error) -> Result<View, Error> {
         let Some(credential) = self.cx.settings.organization_credential() else {
             return Err(error.into());
@@ -223,22 +217,6 @@ impl Look<'_> {
         };
         let found = self.cx.cloud.organization(&credential).tenant(id).await?;
         Ok(found.and_then(|tenant| tenant.deletion_starts_at))
-    }
-
-    /// Whether this may be the answer of a host that is still being set up. Which answers such a host gives is
-    /// undocumented, so all that are plausible count; refused credentials only for a short while, since they are more
-    /// often just wrong.
-    fn may_be_too_new(&self, error: &qlik::Error) -> bool {
-        let since = self.draft.bound_at.as_ref().map(|at| self.cx.clock.now().duration_since(at.0));
-        let age = since.and_then(|age| Duration::try_from(age).ok());
-        let younger_than = |limit| self.draft.origin == Some(Origin::Created) && age.is_some_and(|age| age < limit);
-        match root(error) {
-            qlik::Error::NotFound(_) | qlik::Error::Unreachable { .. } | qlik::Error::Refused(_) => {
-                younger_than(TAKE_OVER)
-            }
-            qlik::Error::BadCredentials(_) | qlik::Error::Unauthorized(_) => younger_than(Duration::from_secs(120)),
-            _ => false,
-        }
     }
 
     /// Checks what a creation needs before anything is announced: credentials that work, and a license key.
@@ -287,12 +265,35 @@ impl Look<'_> {
 /// `GET /tenants/{id}` answers this code for an id that is not there.
 const NO_SUCH_TENANT: &str = "TENANTS-8";
 
-/// The API itself said so, after it had accepted a token.
-fn is_qlik_404(error: &qlik::Error) -> bool {
-    matches!(error, qlik::Error::NotFound(_))
+/// What a host that no tenant stands behind any more may do instead of answering.
+fn is_no_answer_of_a_tenant(error: &qlik::Error) -> bool {
+    use qlik::Error as E;
+    matches!(
+        error,
+        E::Unreachable { .. }
+            | E::NoAnswer { .. }
+            | E::Deadline { .. }
+            | E::Redirected { .. }
+            | E::Malformed { .. }
+            | E::NotFound(_)
+    )
 }
 
-fn not_ready_yet() -> Error {
+/// Whether this may be the answer of a host that is still being set up. Which answers such a host gives is
+/// undocumented, so all that are plausible count; refused credentials only for a short while, since they are more
+/// often just wrong.
+pub(super) fn may_be_too_new(draft: &QlikTenantStatus, error: &qlik::Error, cx: &Context) -> bool {
+    let since = draft.bound_at.as_ref().map(|at| cx.clock.now().duration_since(at.0));
+    let age = since.and_then(|age| Duration::try_from(age).ok());
+    let younger_than = |limit| draft.origin == Some(Origin::Created) && age.is_some_and(|age| age < limit);
+    match root(error) {
+        qlik::Error::NotFound(_) | qlik::Error::Unreachable { .. } | qlik::Error::Refused(_) => younger_than(TAKE_OVER),
+        qlik::Error::BadCredentials(_) | qlik::Error::Unauthorized(_) => younger_than(Duration::from_secs(120)),
+        _ => false,
+    }
+}
+
+pub(super) fn not_ready_yet() -> Error {
     Error::Missing {
         reason: Reason::HostNotReady,
         message: "the tenant was created and its host does not answer yet; this passes by itself".to_owned(),
