@@ -43,6 +43,16 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The API server cannot be talked to.
+    #[error("the Kubernetes API server cannot be reached")]
+    Unreachable {
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server says nothing.
+    #[error("the Kubernetes API server did not answer within {} s", .0.as_secs())]
+    Silent(Duration),
     /// Signals cannot be handled.
     #[error("cannot listen for SIGTERM")]
     Signals(#[source] std::io::Error),
@@ -142,15 +152,21 @@ where
 
 /// A kind that cannot be listed would make its controller wait without a word.
 async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static str) -> Result<(), Error> {
+    let place_text = || place.map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
     let list = api::<K>(client, place);
-    match list.list_metadata(&kube::api::ListParams::default().limit(1)).await {
-        Ok(_) => Ok(()),
-        Err(source) => {
-            let place = place.map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
-            Err(Error::Kind { kind, place, source: Box::new(source) })
+    let first = kube::api::ListParams::default().limit(1);
+    match tokio::time::timeout(CHECK_DEADLINE, list.list_metadata(&first)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(source)) if matches!(source, kube::Error::Api(_)) => {
+            Err(Error::Kind { kind, place: place_text(), source: Box::new(source) })
         }
+        Ok(Err(source)) => Err(Error::Unreachable { source: Box::new(source) }),
+        Err(_) => Err(Error::Silent(CHECK_DEADLINE)),
     }
 }
+
+/// An API server that takes the connection and says nothing must not keep a start waiting for ever.
+const CHECK_DEADLINE: Duration = Duration::from_secs(20);
 
 fn controller<K: Managed>(client: &Client, place: Option<&str>, settings: &Settings) -> Controller<Lean<K>> {
     let config = controller::Config::default().concurrency(settings.concurrency);
