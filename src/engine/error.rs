@@ -173,7 +173,13 @@ fn qlik_finding(error: &qlik::Error, text: String) -> Finding {
         E::BotDisabled(_) => {
             Finding::human(Reason::BotDisabled, format!("{text}: enable the OAuth client's bot user in the tenant"))
         }
-        E::Forbidden(_) | E::Refused(_) | E::PreconditionFailed(_) | E::NotFound(_) | E::Setting { .. } => {
+        E::Refused(_) => Finding::human(
+            Reason::QlikRefused,
+            format!(
+                "{text}: correct what Qlik Cloud names; it is tried again at once when spec changes, else every ten minutes"
+            ),
+        ),
+        E::Forbidden(_) | E::PreconditionFailed(_) | E::NotFound(_) | E::Setting { .. } => {
             Finding::human(Reason::QlikRefused, text)
         }
         E::QuotaReached(_) => Finding::human(

@@ -57,9 +57,14 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
         _ => {}
     }
     if verdict.deleting {
-        let message = format!(
-            "{message}. To let this object go and leave the tenant as it is, set spec.offboarding.onDelete: Retain"
-        );
+        // A suspended object is not let go either, whatever else it says.
+        let way_out = match reason {
+            Reason::Suspended => {
+                "To let this object go set spec.suspend: false, and before that, to leave the tenant as it is,"
+            }
+            _ => "To let this object go and leave the tenant as it is, set",
+        };
+        let message = format!("{message}. {way_out} spec.offboarding.onDelete: Retain");
         out.put(ConditionType::DeletionHeld, "True", *reason, &message);
     }
     out.list
