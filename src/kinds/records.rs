@@ -58,6 +58,7 @@ pub(super) struct Opening<'a> {
     pub(super) bound: &'a Bound,
     pub(super) trigger: Trigger,
     pub(super) days: i32,
+    pub(super) requested_at: Timestamp,
     pub(super) credentials_source: String,
 }
 
@@ -75,7 +76,7 @@ pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error
         tenant: OffboardedTenant { name: opening.tenant.name_any(), uid: opening.tenant.uid().unwrap_or_default() },
         trigger: opening.trigger,
         purge_after_days: opening.days,
-        requested_at: Time(cx.clock.now()),
+        requested_at: Time(opening.requested_at),
         credentials_source: opening.credentials_source,
     };
     let mut record = QlikOffboarding::new(opening.name, spec);
@@ -89,6 +90,15 @@ pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error
         }
         Err(error) => Err(error),
     }
+}
+
+/// Writes a record again that somebody deleted, with the dates that the tenant's status kept.
+pub(super) async fn restore(cx: &Context, opening: Opening<'_>, lost: &RecordSeen) -> Result<(), Error> {
+    let namespace = opening.tenant.namespace().unwrap_or_default();
+    open(cx, Opening { requested_at: lost.requested_at, ..opening }).await?;
+    let RecordSeen { deactivated_at, purge_at, evidence, .. } = *lost;
+    let dates = Dates { deactivated_at, purge_at, evidence };
+    update(cx, &namespace, &lost.name, |status| schedule(status, dates)).await
 }
 
 /// Changes a record's status. Tries again when somebody else wrote it meanwhile; `change` sees what stands there.

@@ -96,3 +96,20 @@ async fn the_longest_name_is_off_boarded_like_any_other() {
     assert_eq!(deactivations(&stage), 1);
     event(&stage, &name, "Deactivated").await;
 }
+/// Deleting a record does nothing in Qlik: neither then nor later.
+#[tokio::test]
+async fn a_record_deleted_by_hand_costs_no_call_and_no_date() {
+    let (stage, _operator) = stage("recordless").await;
+    onboard(&stage, "acme", &deletable("acme", "")).await;
+    let acme = offboard(&stage, "acme", &off("acme", "")).await;
+    let due = purge_at(&acme).unwrap();
+    let record = acme.status.unwrap().offboarding.unwrap();
+    stage.records().delete(&record, &DeleteParams::default()).await.unwrap();
+    let acme = poke(&stage, "acme").await;
+    assert_eq!(phase(&acme), "Deactivated", "{}", message(&acme));
+    assert_eq!(purge_at(&acme), Some(due), "{}", message(&acme));
+    assert_eq!(deactivations(&stage), 1);
+    stage.patch("acme", json!({ "spec": { "lifecycle": "Active" } })).await.unwrap();
+    stage.until("acme", "is back", |t| is_ready(t) && phase(t) == "Ready").await.unwrap();
+    assert_eq!((deactivations(&stage), stage.called("POST", "/actions/reactivate")), (1, 1));
+}

@@ -31,6 +31,11 @@ pub(super) async fn act(
         Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
+        Step::RestoreRecord(lost) => {
+            let (name, trigger, days) = (&lost.name, lost.trigger, lost.purge_after_days);
+            records::restore(cx, work.opening(name, trigger, days)?, lost).await?;
+            Ok(Acted::look_again(draft))
+        }
         Step::Deactivate { record, confirm } => work.deactivate(IntentStep::Deactivate, record, confirm, draft).await,
         Step::RestartWindow { record, confirm } => {
             work.deactivate(IntentStep::RestartWindow, record, confirm, draft).await
@@ -263,17 +268,14 @@ impl Work<'_> {
             (Trigger::OutOfBand, _) => records::name_for(&self.tenant.name_any(), &self.cx.nonce()),
         };
         let days = self.sight.want.as_ref().map_or(30, |want| i32::from(want.days.get()));
-        let source = self.sight.credentials.as_ref().map(|(_, source)| source.clone()).unwrap_or_default();
-        let opening = records::Opening {
-            name: &name,
-            tenant: self.tenant,
-            bound: self.bound()?,
-            trigger,
-            days,
-            credentials_source: source,
-        };
-        records::open(self.cx, opening).await?;
+        records::open(self.cx, self.opening(&name, trigger, days)?).await?;
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(name), ..draft }))
+    }
+
+    fn opening<'a>(&'a self, name: &'a str, trigger: Trigger, days: i32) -> Result<records::Opening<'a>, Error> {
+        let source = self.sight.credentials.as_ref().map(|(_, source)| source.clone()).unwrap_or_default();
+        let (tenant, bound, requested_at) = (self.tenant, self.bound()?, self.cx.clock.now());
+        Ok(records::Opening { name, tenant, bound, trigger, days, requested_at, credentials_source: source })
     }
 
     /// The one irreversible call. Right before it the object is read live: it must still be the very version that was

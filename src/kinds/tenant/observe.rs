@@ -3,8 +3,8 @@
 use super::gather;
 use super::{Sight, invalid};
 use crate::crd::{
-    FINALIZER, INTENT, Lifecycle, OnDelete, Origin, QlikTenant, QlikTenantStatus, REACTIVATE, RESTART_PURGE_WINDOW,
-    Reason, START_ANEW,
+    Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
+    REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
 };
 use crate::engine::{Context, Error, root};
 use crate::kinds::records;
@@ -66,6 +66,7 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         other_owner: None,
         tenant: View::NotAsked,
         record: None,
+        lost: None,
         previous: None,
         lookup: Lookup::NotAsked,
         doubt: None,
@@ -149,12 +150,37 @@ impl Look<'_> {
             // Without a tenant, a record of this very object is what is left of a lost status.
             None => records.iter().filter(|r| r.uid == seen.uid).max_by_key(|r| r.requested_at).cloned(),
         };
+        if seen.record.is_none() && seen.bound.is_some() {
+            seen.lost = self.lost_record(&records);
+        }
         seen.previous = previous_record(&records, &self.tenant.name_any(), &seen.uid)
             .filter(|previous| gather::other_owner(self.tenant, &previous.tenant_id, self.cx).is_none())
             .cloned();
         Self::close_intent(seen, &records);
         seen.answered = seen.record.as_ref().and_then(|record| self.cx.ledger.answer_for(&record.name));
         Ok(())
+    }
+
+    /// What the status tells of a record that it names and that is not there.
+    fn lost_record(&self, records: &[RecordSeen]) -> Option<RecordSeen> {
+        let name = self.draft.offboarding.clone().filter(|name| records.iter().all(|record| record.name != *name))?;
+        let purge = self.draft.purge.as_ref().filter(|purge| purge.by == Deactivator::Operator)?;
+        let deactivated_at = purge.deactivated_at.as_ref()?.0;
+        Some(RecordSeen {
+            name,
+            tenant_id: self.draft.tenant_id.as_ref()?.parse().ok()?,
+            hostnames: self.draft.hostnames.clone(),
+            tenant_name: self.tenant.name_any(),
+            uid: self.tenant.uid().unwrap_or_default(),
+            trigger: if self.deleting { Trigger::Deletion } else { Trigger::Lifecycle },
+            phase: OffboardingPhase::Scheduled,
+            requested_at: deactivated_at,
+            purge_after_days: purge.purge_after_days.unwrap_or_else(|| i32::from(self.want.days.get())),
+            deactivated_at: Some(deactivated_at),
+            purge_at: purge.purge_at.map(|at| at.0),
+            evidence: purge.evidence,
+            erased: Vec::new(),
+        })
     }
 
     /// An announcement whose record tells what came of it does not stand in the way of a new one.

@@ -109,6 +109,7 @@ pub(super) fn progress(step: &Step) -> Finding {
         Step::Reactivate { .. } | Step::CloseRecord { .. } => {
             (Phase::Reactivating, Reason::Reactivating, "the tenant is being brought back")
         }
+        Step::RestoreRecord(_) => (Phase::Deactivated, Reason::PurgePending, "the record is being written again"),
         Step::PlanErasure { .. } | Step::Erase(_) | Step::ConfirmErasure { .. } => {
             (Phase::Deactivated, Reason::ErasePending, "Secrets are being erased")
         }
@@ -162,6 +163,15 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
         Step::ConfirmErasure { record } => {
             note("SecretsErased", "Erase", format!("the Secrets that had to go are gone; see QlikOffboarding {record}"))
         }
+        Step::RestoreRecord(lost) => Some(Note {
+            warning: true,
+            reason: "RecordRestored".into(),
+            action: "Record",
+            message: format!(
+                "QlikOffboarding {} was deleted and is written again from this object's status",
+                lost.name
+            ),
+        }),
         Step::Announce(a) if a.step == IntentStep::Deactivate => {
             note("Deactivating", "Announce", "the tenant is going to be deactivated".into())
         }

@@ -25,6 +25,9 @@ pub struct Seen {
     pub tenant: View,
     /// The record of this tenant's current off-boarding.
     pub record: Option<RecordSeen>,
+    /// A record of ours that somebody deleted, as far as the object's status still tells what it said. Only used where
+    /// the tenant is seen to be off.
+    pub lost: Option<RecordSeen>,
     /// The record of a tenant that an earlier object of this name left behind.
     pub previous: Option<RecordSeen>,
     /// What the organization API says of a creation whose outcome is unknown.
@@ -236,6 +239,8 @@ pub enum Step {
     Patch(Vec<Patch>),
     /// Write the record of a deactivation.
     OpenRecord(Trigger),
+    /// Write a record again that somebody deleted.
+    RestoreRecord(Box<RecordSeen>),
     /// `POST …/deactivate`, for the first time in this decision.
     Deactivate {
         /// The record.

@@ -11,9 +11,10 @@ use std::time::Duration;
 pub(super) fn next(want: &Desired, seen: &Seen, bound: &Bound, now: Timestamp) -> Next<Step> {
     match &seen.tenant {
         View::Active(tenant) => active(want, seen, tenant, now),
-        View::Disabled => match seen.record.as_ref().filter(|record| !record.is_resolved()) {
-            Some(record) => offboard::proven_off(seen, record),
-            None => disabled(seen, bound),
+        View::Disabled => match (&seen.record, &seen.lost) {
+            (Some(record), _) if !record.is_resolved() => offboard::proven_off(seen, record),
+            (None, Some(lost)) => Next::Do(Step::RestoreRecord(Box::new(lost.clone()))),
+            (Some(_) | None, _) => disabled(seen, bound),
         },
         View::Gone => gone(seen, bound),
         View::NotAsked => wait(Phase::Pending, Reason::QlikUnavailable, "the tenant was not looked at", SOON),

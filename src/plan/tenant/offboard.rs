@@ -26,7 +26,10 @@ pub(super) fn bring_off<'a>(
     match (&seen.tenant, &seen.record) {
         (_, Some(record)) if record.phase == OffboardingPhase::Purged => Ok(record),
         (View::Active(tenant), record) => Err(still_active(want, seen, tenant, record.as_ref(), trigger, now)),
-        (View::Disabled | View::Gone, None) => Err(Next::Do(Step::OpenRecord(Trigger::OutOfBand))),
+        (View::Disabled | View::Gone, None) => Err(match &seen.lost {
+            Some(lost) => Next::Do(Step::RestoreRecord(Box::new(lost.clone()))),
+            None => Next::Do(Step::OpenRecord(Trigger::OutOfBand)),
+        }),
         (View::Disabled | View::Gone, Some(record)) => match record.phase {
             OffboardingPhase::Requested => Err(proven_off(seen, record)),
             OffboardingPhase::Scheduled | OffboardingPhase::Purged => Ok(record),
@@ -52,6 +55,7 @@ fn still_active(
     now: Timestamp,
 ) -> Next<Step> {
     match record.map(|record| (record, record.phase)) {
+        None if seen.lost.is_some() => reactivated_elsewhere(),
         Some((record, OffboardingPhase::Scheduled)) => {
             // Qlik does not say how fast a deactivation shows on the tenant's host, so a fresh one gets time.
             let since = record.deactivated_at.unwrap_or(record.requested_at);
@@ -64,12 +68,7 @@ fn still_active(
         Some((record, OffboardingPhase::Reactivated))
             if !(trigger == Trigger::Deletion && record.trigger != trigger) =>
         {
-            human(
-                Reason::ReactivatedOutOfBand,
-                "the tenant was reactivated, not by this operator; it is not deactivated again by itself. To keep it set \
-                 spec.lifecycle: Active (or, while deleting, offboarding.onDelete: Retain); to off-board it again set \
-                 lifecycle Active first and then Deactivated",
-            )
+            reactivated_elsewhere()
         }
         // It was off and is back: the call took effect after all, and somebody undid it.
         Some((record, OffboardingPhase::Requested)) if came_back(tenant, record) => {
@@ -80,6 +79,15 @@ fn still_active(
             deactivate(want, seen, tenant, None, trigger, now)
         }
     }
+}
+
+fn reactivated_elsewhere() -> Next<Step> {
+    human(
+        Reason::ReactivatedOutOfBand,
+        "the tenant was reactivated, not by this operator; it is not deactivated again by itself. To keep it set \
+         spec.lifecycle: Active (or, while deleting, offboarding.onDelete: Retain); to off-board it again set \
+         lifecycle Active first and then Deactivated",
+    )
 }
 
 /// Whether the tenant's state changed after the deactivation was decided. Some seconds are allowed for the difference

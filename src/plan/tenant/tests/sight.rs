@@ -42,6 +42,7 @@ impl World {
             intent,
             other_owner: None,
             record,
+            lost: None,
             previous: None,
             lookup: match (take_over, self.organization) {
                 (true, true) => Lookup::Found { tenants: self.found(), rivals: 0 },

@@ -292,6 +292,7 @@ impl World {
             }
             Step::Bind { .. } => self.bound |= done,
             Step::OpenRecord(trigger) => self.open_record(trigger, done),
+            Step::RestoreRecord(record) => self.records.extend(done.then_some(*record)),
             Step::Deactivate { confirm, .. } => {
                 self.check_deactivation(&confirm);
                 self.note(IntentStep::Deactivate, if lost { Call::Unknown } else { Call::NoEffect });
