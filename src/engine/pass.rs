@@ -6,9 +6,9 @@ use crate::crd::{Phase, Reason};
 use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, Next, delay, schedule};
 use crate::qlik::Class;
-use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, DynamicObject};
 use kube::runtime::controller::Action;
 use serde_json::json;
 use std::convert::Infallible;
@@ -274,26 +274,34 @@ fn jitter(uid: &str, attempt: u32) -> f64 {
 
 /// Says on a malformed object that it is malformed. Its spec cannot be read, so nothing else can be done.
 async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) {
-    let api: Api<K> = Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
     let name = meta.name.as_deref().unwrap_or_default();
-    let message = format!("this object cannot be understood: {problem}");
-    let finding = Finding::human(Reason::SpecInvalid, message);
-    let verdict =
-        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, deleting: false };
-    let now: Timestamp = cx.clock.now();
     let uid = meta.uid.clone().unwrap_or_default();
     let look = looks(meta.generation.unwrap_or_default(), meta.deletion_timestamp.is_some(), problem);
     if let Admission::Wait(_) = cx.gates.admit(&uid, look, cx.clock.monotonic()) {
         return;
     }
-    let list = conditions(&[], &verdict, meta.generation.unwrap_or_default(), now);
-    let patch = Patch::Merge(json!({ "metadata": { "uid": meta.uid }, "status": { "conditions": list } }));
-    // The answer is read as bare metadata, since the object itself cannot be read.
-    let bare: Api<kube::core::PartialObjectMeta<K>> =
-        Api::namespaced(cx.client.clone(), meta.namespace.as_deref().unwrap_or_default());
-    drop(api);
-    match within("write the status", bare.patch_status(name, &PatchParams::default(), &patch)).await {
-        Ok(_) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
+    match say_malformed::<K>(meta, problem, cx).await {
+        Ok(()) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
         Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
     }
+}
+
+async fn say_malformed<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) -> Result<(), Error> {
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let name = meta.name.as_deref().unwrap_or_default();
+    let kind = kube::core::ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(cx.client.clone(), namespace, &kind);
+    // What stands there is needed, so that the same is not written again at each start.
+    let there = within("read the object", api.get(name)).await?.data;
+    let old = there.pointer("/status/conditions").cloned().unwrap_or_default();
+    let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
+    let finding = Finding::human(Reason::SpecInvalid, format!("this object cannot be understood: {problem}"));
+    let verdict =
+        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, deleting: false };
+    let list = conditions(&old, &verdict, meta.generation.unwrap_or_default(), cx.clock.now());
+    if list == old {
+        return Ok(());
+    }
+    let patch = Patch::Merge(json!({ "metadata": { "uid": meta.uid }, "status": { "conditions": list } }));
+    within("write the status", api.patch_status(name, &PatchParams::default(), &patch)).await.map(drop)
 }

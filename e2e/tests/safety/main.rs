@@ -6,6 +6,7 @@ mod canary;
 mod clocks;
 mod deletion;
 mod erasure;
+mod misfits;
 mod outside;
 mod ownership;
 mod races;
