@@ -118,6 +118,12 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|_| self.malformed("it is not the JSON that this call answers"))
     }
 
+    /// A body that is not needed. None is fine; one that is no JSON comes from somebody who stands in front of Qlik Cloud,
+    /// and then the call may never have got there.
+    pub(super) fn optional_json(&self) -> Result<serde_json::Value, Error> {
+        if self.body.trim_ascii().is_empty() { Ok(serde_json::Value::Null) } else { self.json() }
+    }
+
     pub(super) fn malformed(&self, reason: &'static str) -> Error {
         Error::Malformed { host: self.host.clone(), reason }
     }

@@ -288,3 +288,16 @@ async fn patches_go_out_together() {
     let alias = Patch::Alias("new.us.qlikcloud.com".parse().unwrap());
     api.patch(&tenant_id(), &[alias, Patch::Flag(Setting::EnableAppOpeningFeedback, true)]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_page_instead_of_an_answer_is_no_success() {
+    let server = server(|_| answer(200, "<html>welcome to the proxy</html>")).await;
+    let cloud = server.cloud();
+    let host = acme(&cloud);
+    let patched = cloud.tenant(&host, &credential()).patch(&tenant_id(), &[Patch::Name("n".into())]).await;
+    let register = cloud.register(Region::Us, &credential());
+    let reactivated = register.reactivate(&tenant_id(), host.hostname()).await;
+    for error in [patched.unwrap_err(), reactivated.unwrap_err()] {
+        assert_eq!((error.label(), error.effect()), ("malformed", Effect::Unknown), "{error}");
+    }
+}
