@@ -310,7 +310,8 @@ fn is_no_answer_of_a_tenant(error: &qlik::Error) -> bool {
 /// often just wrong.
 pub(super) fn may_be_too_new(draft: &QlikTenantStatus, error: &qlik::Error, cx: &Context) -> bool {
     let since = draft.bound_at.as_ref().map(|at| cx.clock.now().duration_since(at.0));
-    let age = since.and_then(|age| Duration::try_from(age).ok());
+    // Qlik's own date, once heard, may set the clock back by a little: then the tenant is as young as can be.
+    let age = since.map(|age| Duration::try_from(age).unwrap_or(Duration::ZERO));
     let younger_than = |limit| draft.origin == Some(Origin::Created) && age.is_some_and(|age| age < limit);
     match root(error) {
         qlik::Error::NotFound(_) | qlik::Error::Unreachable { .. } | qlik::Error::Refused(_) => younger_than(TAKE_OVER),
