@@ -110,7 +110,7 @@ fn introduce(world: &World) -> Ready {
 
 /// A running simulator. It stops, with all its connections, when this is dropped.
 pub struct Running {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ready: Ready,
     runtime: Option<Runtime>,
     _temporary: Option<TempDir>,

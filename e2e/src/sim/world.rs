@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::config::{Config, Credentials, Options};
 use super::faults::Faults;
+use super::identity::Provider;
 use super::ids::Ids;
 use super::journal::Journal;
 use super::rates::Rates;
@@ -55,6 +56,8 @@ pub(crate) struct World {
     pub(crate) first_license: String,
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) tenants: BTreeMap<String, Tenant>,
+    /// Tenant id → its identity providers.
+    pub(crate) providers: BTreeMap<String, Vec<Provider>>,
     /// Host name → tenant id; a purged tenant keeps its first name, which nobody else ever gets.
     pub(crate) hosts: HashMap<String, String>,
     pub(crate) rates: Rates,
@@ -75,6 +78,7 @@ impl World {
             first_license: String::new(),
             clients: BTreeMap::new(),
             tenants: BTreeMap::new(),
+            providers: BTreeMap::new(),
             hosts: HashMap::new(),
             rates: Rates::default(),
             faults: Faults::default(),
@@ -193,6 +197,7 @@ impl World {
     pub(crate) fn purge(&mut self, id: &str, now: Timestamp) {
         if let Some(mut tenant) = self.tenants.get(id).cloned() {
             tenant.purge(now);
+            self.providers.remove(id);
             self.replace_tenant(tenant);
         }
     }

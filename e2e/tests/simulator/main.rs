@@ -4,6 +4,8 @@
 mod admin;
 mod cloud;
 mod faults;
+mod keys;
 mod lifecycle;
 mod organization;
+mod providers;
 mod tokens;

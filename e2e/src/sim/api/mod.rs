@@ -1,6 +1,7 @@
 //! The APIs: one file each, with a table of endpoints. What is common to all of them happens here, in the order in
 //! which Qlik's layers stand in front of each other: host, tenant status, endpoint, token, rate limit, scope.
 
+mod identity;
 mod licenses;
 mod oauth;
 mod organization;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::call::{Call, Caller, Context, Reply};
 use super::clock::later;
@@ -21,6 +23,9 @@ use super::refusal::{ErrorStyle, Refusal};
 use super::tenant::Status;
 use super::vhost::{HostKind, VirtualHost};
 use super::world::World;
+
+/// Who acts by hand: an administrator who is none of the users that the simulator keeps.
+pub(crate) const PERSON: &str = "000000000000000000000000";
 
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +55,13 @@ impl Endpoint {
 }
 
 /// In order of precedence: `/me` stands before `/{id}` inside each table.
-static TABLES: [&[Endpoint]; 6] = [
+static TABLES: [&[Endpoint]; 7] = [
     oauth::ENDPOINTS,
     tenants::ENDPOINTS,
     register::ENDPOINTS,
     users::ENDPOINTS,
     licenses::ENDPOINTS,
+    identity::ENDPOINTS,
     organization::ENDPOINTS,
 ];
 
@@ -95,6 +101,24 @@ pub(crate) fn handle(world: &mut World, call: &Call, host: &VirtualHost, now: Ti
     let proven = answer.as_ref().ok().and_then(|reply| reply.client_id.clone());
     let caller = proven.or_else(|| cx.caller.map(|caller| caller.client_id));
     Handled { answer, style: endpoint.style, caller, gone: false }
+}
+
+/// Carries out what a person does in the portal: the same effect without what stands in front of the APIs.
+pub(crate) fn by_hand(world: &mut World, call: &Call, tenant: &str, now: Timestamp) -> (StatusCode, Value) {
+    let host = VirtualHost::Tenant(tenant.to_owned());
+    let (answer, style) = match find(call, host.kind()) {
+        Ok((endpoint, params)) => {
+            let scopes = vec!["admin_classic".to_owned(), "user_default".to_owned()];
+            let caller = Caller { client_id: String::new(), subject: PERSON.to_owned(), scopes };
+            let cx = Context { call, host: &host, now, caller: Some(caller), params };
+            ((endpoint.run)(world, &cx), endpoint.style)
+        }
+        Err(refusal) => (Err(refusal), ErrorStyle::Text),
+    };
+    match answer {
+        Ok(reply) => (reply.status, reply.body.unwrap_or_default()),
+        Err(refusal) => (refusal.status, refusal.envelope(style, "")),
+    }
 }
 
 /// Whether anybody is home: refuses for hosts that nobody has and for tenants that are not active.
