@@ -216,7 +216,7 @@ async fn disable_bots(State(shared): World, Path(id): Path<String>, Json(bots): 
 }
 
 async fn delete_bots(State(shared): World, Path(id): Path<String>) -> Answer<Tenant> {
-    told(shared.world().0.portal_change(&id, |tenant| tenant.users.clear()))
+    told(shared.world().0.portal_change(&id, Tenant::delete_bots))
 }
 
 async fn by_hand(State(shared): World, Path(id): Path<String>, Json(wanted): Json<ByHand>) -> Answer<Done> {

@@ -24,7 +24,8 @@ pub struct Config {
     pub tls_dir: Option<PathBuf>,
     /// Seed of all identifiers; unpredictable when absent.
     pub seed: Option<u64>,
-    /// Begins every secret, licence key and access token, so that a test can look for where one shows up.
+    /// Stands in every secret, licence key and access token, so that a test can look for where one shows up. Secrets of
+    /// tenants' OAuth clients have it after the characters that Qlik shows as their hint.
     pub secret_prefix: String,
     /// How many tenants a licence allows at one time.
     pub tenant_quota: usize,

@@ -51,6 +51,13 @@ impl Ids {
         format!("{}{random}", self.secret_prefix)
     }
 
+    /// A secret of a tenant's OAuth client: 64 characters. The first ones, which Qlik shows as its hint, are random;
+    /// the prefix that marks secrets follows them.
+    pub(crate) fn client_secret(&mut self, hint: usize) -> String {
+        let (hint, random) = (self.draw(HEX, hint), self.draw(BASE64URL, 64));
+        format!("{hint}{}{random}", self.secret_prefix).chars().take(64).collect()
+    }
+
     /// The id of an access token. It stands inside the token, which cannot begin with anything but its own header.
     pub(crate) fn token(&mut self) -> String {
         let random = self.draw(HEX, 24);

@@ -10,6 +10,7 @@ mod answer;
 mod api;
 mod call;
 mod check;
+mod clients;
 mod clock;
 mod config;
 mod exchange;
@@ -31,6 +32,7 @@ mod server;
 mod tenant;
 mod tls;
 mod token;
+mod tokens;
 mod vhost;
 mod world;
 
