@@ -1,63 +1,22 @@
 //! Identity providers: what is taken and refused, and the way from pending options to an active login.
 
-use e2e::sim::{BrowserTest, ByHand, Config, Options, SecondInteractive, SecretsInGet};
+use e2e::sim::{BrowserTest, Options, SecondInteractive, SecretsInGet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cloud::{Answer, Cloud};
+use crate::cloud::Cloud;
 use crate::keys::Signer;
+use crate::office::Office;
 
 const PATH: &str = "/api/v1/identity-providers";
 
-/// A tenant in a simulator, and what its administrator does.
-struct Office {
-    cloud: Cloud,
-    id: String,
-    host: String,
+/// Creates what must be accepted; its id.
+async fn make(office: &Office, body: Value) -> String {
+    office.created(body).await["id"].as_str().unwrap().to_owned()
 }
 
-impl Office {
-    async fn open(options: Options) -> Self {
-        let cloud = Cloud::with(Config { options, ..Config::default() });
-        let (id, host) = cloud.tenant().await;
-        Self { cloud, id, host }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        self.cloud.call(method, &self.host, &format!("{PATH}{path}"), body).await
-    }
-
-    async fn post(&self, body: Value) -> Answer {
-        self.call(Method::POST, "", Some(body)).await
-    }
-
-    /// Creates what must be accepted; its id.
-    async fn make(&self, body: Value) -> String {
-        let answer = self.post(body).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.body["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn get(&self, id: &str) -> Value {
-        self.call(Method::GET, &format!("/{id}"), None).await.body
-    }
-
-    async fn patch(&self, id: &str, operations: Value) -> Answer {
-        self.call(Method::PATCH, &format!("/{id}"), Some(operations)).await
-    }
-
-    async fn activate(&self, id: &str, active: bool) -> u16 {
-        self.patch(id, json!([{ "op": "replace", "path": "/active", "value": active }])).await.status.as_u16()
-    }
-
-    fn test(&self, id: &str, test: BrowserTest) {
-        self.cloud.sim.browser_test(&self.id, id, test).unwrap();
-    }
-
-    fn effects(&self) -> Vec<String> {
-        let all = self.cloud.sim.journal().into_iter().filter_map(|entry| entry.effect);
-        all.filter(|effect| effect.starts_with("idp.")).collect()
-    }
+async fn activate(office: &Office, id: &str, active: bool) -> u16 {
+    office.patch(id, json!([{ "op": "replace", "path": "/active", "value": active }])).await.status.as_u16()
 }
 
 fn login() -> Value {
@@ -98,36 +57,36 @@ fn jwt(pem: &str) -> Value {
 
 #[tokio::test]
 async fn a_login_is_tested_promoted_and_activated() {
-    let office = Office::open(Options::default()).await;
+    let office = Office::open(PATH, Options::default()).await;
     let made = office.post(oidc(|_| {})).await;
     assert_eq!((made.status.as_u16(), &made.body["pendingState"]), (201, &json!("pending")), "{made:?}");
     let (id, hash) = (made.body["id"].as_str().unwrap(), made.headers["qlik-idp-popts"].clone());
     assert_eq!((id.len(), &made.body["active"]), (24, &json!(false)));
     let promote = json!([{ "op": "promote-options" }]);
     assert_eq!(office.patch(id, promote.clone()).await.status, 400);
-    assert_eq!(office.activate(id, true).await, 400);
+    assert_eq!(activate(&office, id, true).await, 400);
 
-    office.test(id, BrowserTest::ClaimsError);
+    office.cloud.sim.browser_test(&office.id, id, BrowserTest::ClaimsError).unwrap();
     let seen = office.get(id).await;
     assert_eq!((&seen["pendingState"], &seen["pendingResult"]["status"]), (&json!("error"), &json!("claimsError")));
     assert_eq!(office.patch(id, promote.clone()).await.status, 400);
-    office.test(id, BrowserTest::Success);
+    office.cloud.sim.browser_test(&office.id, id, BrowserTest::Success).unwrap();
     let seen = office.call(Method::GET, &format!("/{id}"), None).await;
     assert_eq!((&seen.body["pendingState"], &seen.headers["qlik-idp-popts"]), (&json!("verified"), &hash));
     assert_eq!(office.patch(id, promote).await.status, 204);
     let seen = office.get(id).await;
     assert!(seen.get("pendingOptions").is_none() && seen["options"]["clientId"] == "app", "{seen}");
-    assert_eq!(office.activate(id, true).await, 204);
-    assert_eq!(office.activate(id, true).await, 204);
+    assert_eq!(activate(&office, id, true).await, 204);
+    assert_eq!(activate(&office, id, true).await, 204);
     assert_eq!(office.effects(), ["idp.created", "idp.promoted", "idp.patched"]);
 }
 
 #[tokio::test]
 async fn what_changed_during_the_test_has_to_be_tested_again() {
-    let office = Office::open(Options::default()).await;
+    let office = Office::open(PATH, Options::default()).await;
     let made = office.post(oidc(|_| {})).await;
     let id = made.body["id"].as_str().unwrap();
-    office.test(id, BrowserTest::Success);
+    office.cloud.sim.browser_test(&office.id, id, BrowserTest::Success).unwrap();
     let change = json!([{ "op": "replace", "path": "/pendingOptions/clientSecret", "value": "another-s3cr3t" }]);
     let token = office.cloud.token(&office.host, &office.cloud.us()).await;
     let send = |hash: &str| {
@@ -145,10 +104,10 @@ async fn what_changed_during_the_test_has_to_be_tested_again() {
 
 #[tokio::test]
 async fn one_interactive_provider_is_active_and_qlik_account_is_what_remains() {
-    let office = Office::open(Options::default()).await;
-    let (one, two) = (office.make(skipping()).await, office.make(skipping()).await);
+    let office = Office::open(PATH, Options::default()).await;
+    let (one, two) = (make(&office, skipping()).await, make(&office, skipping()).await);
     let account = || async { office.call(Method::GET, "/me/meta", None).await.status.as_u16() };
-    assert_eq!((office.activate(&one, true).await, office.activate(&two, true).await), (204, 400));
+    assert_eq!((activate(&office, &one, true).await, activate(&office, &two, true).await), (204, 400));
     let status = office.call(Method::GET, "/status", None).await.body;
     assert_eq!((status["active_interactive_idps_count"].as_u64(), account().await), (Some(1), 404), "{status}");
     let active = office.call(Method::GET, "?active=true", None).await.body;
@@ -156,7 +115,7 @@ async fn one_interactive_provider_is_active_and_qlik_account_is_what_remains() {
 
     let second_interactive = SecondInteractive::Deactivate;
     office.cloud.sim.set_options(Options { second_interactive, ..Options::default() }).unwrap();
-    assert_eq!(office.activate(&two, true).await, 204);
+    assert_eq!(activate(&office, &two, true).await, 204);
     assert_eq!(office.get(&one).await["active"], false);
     assert_eq!(office.call(Method::DELETE, &format!("/{two}"), None).await.status, 204);
     assert_eq!(account().await, 200);
@@ -168,8 +127,8 @@ async fn one_interactive_provider_is_active_and_qlik_account_is_what_remains() {
 #[tokio::test]
 async fn skipped_verification_may_activate_and_secrets_show_as_chosen() {
     let options = Options { skip_verify_activates: true, idp_secrets: SecretsInGet::Echo, ..Options::default() };
-    let office = Office::open(options.clone()).await;
-    let id = office.make(skipping()).await;
+    let office = Office::open(PATH, options.clone()).await;
+    let id = make(&office, skipping()).await;
     let seen = office.get(&id).await;
     assert_eq!((&seen["active"], &seen["options"]["clientSecret"]), (&json!(true), &login()["clientSecret"]));
     assert_eq!(office.post(skipping()).await.status, 400);
@@ -181,7 +140,7 @@ async fn skipped_verification_may_activate_and_secrets_show_as_chosen() {
 
 #[tokio::test]
 async fn the_qlik_account_login_can_be_listed_and_not_removed() {
-    let office = Office::open(Options { list_qlik_account: true, ..Options::default() }).await;
+    let office = Office::open(PATH, Options { list_qlik_account: true, ..Options::default() }).await;
     let listed = office.call(Method::GET, "", None).await.body;
     let id = listed["data"][0]["id"].as_str().unwrap();
     assert_eq!(
@@ -189,12 +148,12 @@ async fn the_qlik_account_login_can_be_listed_and_not_removed() {
         (Some("qlik"), Some(true))
     );
     assert_eq!(office.call(Method::DELETE, &format!("/{id}"), None).await.status, 400);
-    assert_eq!(office.activate(id, false).await, 400);
+    assert_eq!(activate(&office, id, false).await, 400);
 }
 
 #[tokio::test]
 async fn what_no_provider_can_be_is_refused_with_a_pointer() {
-    let office = Office::open(Options::default()).await;
+    let office = Office::open(PATH, Options::default()).await;
     let set = |pointer: &'static str, value: Value| {
         move |body: &mut Value| {
             let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -250,7 +209,7 @@ async fn what_no_provider_can_be_is_refused_with_a_pointer() {
 
 #[tokio::test]
 async fn a_jwt_key_stands_on_one_line_and_alone() {
-    let office = Office::open(Options::default()).await;
+    let office = Office::open(PATH, Options::default()).await;
     let signer = Signer::ec();
     let refused = |pem: String| {
         let office = &office;
@@ -268,21 +227,21 @@ async fn a_jwt_key_stands_on_one_line_and_alone() {
     legacy["interactive"] = json!(false);
     legacy["active"] = json!(true);
     legacy["options"]["jwtLoginEnabled"] = json!(true);
-    let id = office.make(legacy.clone()).await;
+    let id = make(&office, legacy.clone()).await;
     let seen = office.get(&id).await;
     assert!(seen["active"] == true && seen["options"].get("jwtLoginEnabled").is_none(), "{seen}");
     let describe = json!([{ "op": "replace", "path": "/description", "value": "x" }]);
     assert_eq!(office.patch(&id, describe).await.status, 204);
-    assert_eq!(office.activate(&id, false).await, 400);
-    office.make(legacy.clone()).await;
+    assert_eq!(activate(&office, &id, false).await, 400);
+    make(&office, legacy.clone()).await;
     office.cloud.sim.set_options(Options { unique_jwt_issuer: true, ..Options::default() }).unwrap();
     assert_eq!(office.post(legacy).await.status, 400);
 }
 
 #[tokio::test]
 async fn a_patch_is_done_whole_or_not_at_all() {
-    let office = Office::open(Options::default()).await;
-    let (oidc_id, saml_id) = (office.make(oidc(|_| {})).await, office.make(saml(|_| {})).await);
+    let office = Office::open(PATH, Options::default()).await;
+    let (oidc_id, saml_id) = (make(&office, oidc(|_| {})).await, make(&office, saml(|_| {})).await);
     let describe = json!({ "op": "replace", "path": "/description", "value": "new" });
     for (id, bad) in [
         (&oidc_id, json!({ "op": "replace", "path": "/options/clientSecret", "value": "x" })),
@@ -305,9 +264,9 @@ async fn a_patch_is_done_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn lists_are_paged_and_people_act_by_hand() {
-    let office = Office::open(Options { max_page: Some(2), ..Options::default() }).await;
+    let office = Office::open(PATH, Options { max_page: Some(2), ..Options::default() }).await;
     for _ in 0..3 {
-        office.make(oidc(|_| {})).await;
+        make(&office, oidc(|_| {})).await;
     }
     let page = office.call(Method::GET, "", None).await.body;
     let next = page["links"]["next"]["href"].as_str().unwrap();
@@ -316,8 +275,8 @@ async fn lists_are_paged_and_people_act_by_hand() {
     assert_eq!(last["data"].as_array().unwrap().len(), 1);
     assert!(last["links"].get("next").is_none() && last["links"]["prev"]["href"].is_string());
     let count = office.effects().len();
-    let path = format!("{PATH}/{}", last["data"][0]["id"].as_str().unwrap());
-    let done = office.cloud.sim.by_hand(&office.id, &ByHand { method: "delete".into(), path, body: None }).unwrap();
+    let path = format!("/{}", last["data"][0]["id"].as_str().unwrap());
+    let done = office.by_hand("delete", &path, None);
     assert_eq!((done.status, office.effects().len()), (204, count));
     assert_eq!(office.call(Method::GET, query, None).await.body["data"], json!([]));
     assert_eq!(office.call(Method::GET, "?limit=0", None).await.status, 400);
