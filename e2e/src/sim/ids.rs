@@ -2,6 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sha2::{Digest, Sha256};
 
 const BASE64URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const LOWER_ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -77,6 +78,13 @@ impl Ids {
     fn draw(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).map(|_| char::from(alphabet[self.rng.random_range(0..alphabet.len())])).collect()
     }
+}
+
+/// An id that follows from a text: so many hex digits of its hash.
+pub(crate) fn derived(text: &str, digits: usize) -> String {
+    let mut hex = format!("{:x}", Sha256::digest(text));
+    hex.truncate(digits);
+    hex
 }
 
 #[cfg(test)]

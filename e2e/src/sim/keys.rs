@@ -120,12 +120,11 @@ fn modulus(der: &[u8]) -> Option<&[u8]> {
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&have, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
-        _ => {
-            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(4))?;
-            (length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
-        }
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(4))?;
+        (length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
     };
     (have == tag).then_some(())?;
     rest.split_at_checked(length)

@@ -45,7 +45,7 @@ impl<T> List<'_, T> {
         let end = start.saturating_add(limit).min(self.rows.len());
         let at = |index: usize| self.rows.get(index).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
         let prev = at(start.saturating_sub(limit)).filter(|_| start > 0);
-        let links = links(options, cx, [(self.cursors.next, at(end), "next"), (self.cursors.prev, prev, "prev")]);
+        let links = links(options, cx, &[(self.cursors.next, at(end), "next"), (self.cursors.prev, prev, "prev")]);
         let data: Vec<Value> = self.rows[start..end].iter().map(|(_, item)| view(item)).collect();
         let mut body = json!({ "data": data, "links": links });
         if cx.call.param("totalResults").as_deref() == Some("true") {
@@ -76,7 +76,7 @@ fn limit(options: &Options, cx: &Context<'_>) -> Result<usize, Refusal> {
 }
 
 /// Absolute links that keep the other parameters: for each one the parameter, its cursor and the link's name.
-pub(crate) fn links(options: &Options, cx: &Context<'_>, around: [(&str, Option<String>, &str); 2]) -> Value {
+pub(crate) fn links(options: &Options, cx: &Context<'_>, around: &[(&str, Option<String>, &str); 2]) -> Value {
     let names = [around[0].0, around[1].0];
     let href = |cursor: Option<(&str, &str)>| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -95,7 +95,7 @@ pub(crate) fn links(options: &Options, cx: &Context<'_>, around: [(&str, Option<
     };
     let mut links = Map::new();
     links.insert("self".to_owned(), href(None));
-    for (parameter, cursor, name) in &around {
+    for (parameter, cursor, name) in around {
         match (cursor, options.next_link) {
             (Some(cursor), _) => links.insert((*name).to_owned(), href(Some((parameter, cursor)))),
             (None, NextLink::Null) => links.insert((*name).to_owned(), json!({ "href": null })),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::sim::{Config, Options, PortalTenant};
+use e2e::sim::{Config, Effect, FaultPlan, Match, Options, PortalTenant, When};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -366,4 +366,23 @@ async fn a_published_client_serves_the_region_and_each_tenant_says_how() {
     assert_eq!(delete(&office, &id, Some(&id)).await, 204);
     assert_eq!(office.cloud.get(&other, &path).await.body["deletedByOwner"], true);
     assert_eq!(ask().await.error(), (400, "OAUTH-14"));
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_its_effect_and_no_secret_behind() {
+    let office = Office::with(PATH, Config { secret_prefix: "canary-".to_owned(), ..Config::default() }).await;
+    let id = text(&office.created(machine()).await["clientId"]);
+    let lost = |method: &str, path: &str| {
+        office.cloud.sim.fault(FaultPlan::new(Match::on(method, path), Effect::Drop(When::After)));
+    };
+    let token = office.cloud.token(&office.host, &office.cloud.us()).await;
+    for (path, body) in [("", machine()), (&format!("/{id}/client-secrets"), Value::Null)] {
+        lost("POST", &format!("{PATH}{path}"));
+        let request = office.cloud.request(Method::POST, &office.host, &format!("{PATH}{path}")).bearer_auth(&token);
+        assert!(request.json(&body).send().await.is_err());
+    }
+    assert_eq!(office.get(&id).await["clientSecrets"].as_array().unwrap().len(), 2);
+    assert_eq!(office.call(Method::GET, "", None).await.body["data"].as_array().unwrap().len(), 2);
+    assert_eq!(office.effects(), ["oauth-client.created", "oauth-client.created", "secret.created"]);
+    assert!(!format!("{:?}", office.cloud.sim.journal()).contains("canary"));
 }

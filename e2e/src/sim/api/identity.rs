@@ -84,10 +84,8 @@ fn create(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     if provider.protocol == Protocol::Jwt && world.options.unique_jwt_issuer && twin(world, cx, &provider) {
         return Err(Refusal::bad_request("another provider has this issuer and kid").at("/options/issuer"));
     }
-    provider.active = match provider.interactive {
-        false => true,
-        true => provider.options.is_some() && world.options.skip_verify_activates,
-    };
+    let at_once = provider.options.is_some() && world.options.skip_verify_activates;
+    provider.active = !provider.interactive || at_once;
     provider.id = world.ids.object();
     make_way(world, cx, &provider)?;
     let reply = Reply::json(StatusCode::CREATED, provider.view(world.options.idp_secrets))
@@ -172,7 +170,7 @@ fn delete(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
 fn status(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let mut all = vec![json!({ "active": world.falls_back(cx.tenant_id()), "interactive": true, "provider": "qlik" })];
     all.extend(world.providers_of(cx.tenant_id()).iter().map(|provider| {
-        json!({ "active": provider.active, "interactive": provider.interactive, "provider": provider.provider })
+        json!({ "active": provider.active, "interactive": provider.interactive, "provider": provider.product })
     }));
     let count = all.iter().filter(|one| one["active"] == true && one["interactive"] == true).count();
     let body = json!({ "active_interactive_idps_count": count, "idps_metadata": all });

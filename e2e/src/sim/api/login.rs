@@ -76,10 +76,9 @@ fn verified(world: &World, cx: &Context<'_>, token: &str) -> Result<Map<String, 
     let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or("the JWT has no kid")?;
     let candidates = world.providers_of(cx.tenant_id()).iter();
     let candidates = candidates.filter(|one| one.active && one.protocol == Protocol::Jwt);
-    let (provider, claims) = candidates
-        .filter_map(|provider| Some((provider, opened(provider, &kid, token)?)))
-        .next()
-        .ok_or("no identity provider has a key with this kid that signed the JWT for this issuer")?;
+    let mut opened = candidates.filter_map(|provider| Some((provider, opened(provider, &kid, token)?)));
+    let (provider, claims) =
+        opened.next().ok_or("no identity provider has a key with this kid that signed the JWT for this issuer")?;
     if text(&claims, "aud") != Some(AUDIENCE) {
         return Err("the audience of the JWT is not qlik.api/login/jwt-session");
     }

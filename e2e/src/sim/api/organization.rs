@@ -211,7 +211,7 @@ fn page(world: &World, cx: &Context<'_>, filter: Option<&Filter>) -> Result<Repl
     let prev = cursor(start).filter(|_| start > 0);
     let data: Vec<Value> = all[start..end].iter().map(|tenant| view(world, cx, tenant)).collect();
     let mut body =
-        json!({ "data": data, "links": links(&world.options, cx, [("next", next, "next"), ("prev", prev, "prev")]) });
+        json!({ "data": data, "links": links(&world.options, cx, &[("next", next, "next"), ("prev", prev, "prev")]) });
     if cx.call.param("totalResults").as_deref() == Some("true") {
         body["totalResults"] = json!(all.len());
     }

@@ -2,12 +2,12 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Access, Endpoint};
 use crate::sim::call::{Call, Context, Reply};
 use crate::sim::check::Fields;
 use crate::sim::clock::iso;
+use crate::sim::ids::derived;
 use crate::sim::paging::{List, NEXT_PREV};
 use crate::sim::refusal::{ErrorStyle, Refusal};
 use crate::sim::scim::{Comparison, Filter, Operator};
@@ -105,7 +105,7 @@ fn view(call: &Call, tenant: &str, user: &User) -> Value {
 
 /// The ids of built-in roles differ between tenants.
 fn role_id(tenant: &str, name: &str) -> String {
-    Sha256::digest(format!("{tenant} {name}")).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    derived(&format!("{tenant} {name}"), 24)
 }
 
 fn list(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
@@ -201,11 +201,11 @@ fn taken(tenant: &Tenant, user: &User) -> Option<&'static str> {
 fn roles(tenant: &str, fields: &Fields<'_>) -> Result<Vec<String>, Refusal> {
     let mut names = Vec::new();
     for role in fields.objects("assignedRoles")?.unwrap_or_default() {
-        let named = |name: &&&str| {
+        let meant = |name: &&&str| {
             role.get("name").is_some_and(|want| want == **name)
                 || role.get("id").is_some_and(|id| *id == role_id(tenant, name))
         };
-        let name = ROLES.iter().find(named).ok_or_else(|| role.refuse("name", "no such role"))?;
+        let name = ROLES.iter().find(meant).ok_or_else(|| role.refuse("name", "no such role"))?;
         names.push((*name).to_owned());
     }
     Ok(names)

@@ -70,7 +70,7 @@ impl Provider {
             id: String::new(),
             tenant_ids: vec![tenant.to_owned()],
             protocol,
-            provider: provider.to_owned(),
+            product: provider.to_owned(),
             interactive: interactive(&fields, protocol)?,
             active: false,
             description: fields.text("description", 128)?.unwrap_or_default().to_owned(),
@@ -94,10 +94,9 @@ impl Provider {
     /// Which sets of options have to be there, and which must not.
     fn sets(&self, skip: bool) -> Result<(), (&'static str, &'static str)> {
         match (self.interactive, self.options.is_some(), self.pending.is_some()) {
-            (false, true, false) => Ok(()),
+            (false, true, false) | (true, false, true) => Ok(()),
             (false, false, _) => Err(("options", "this field is required")),
             (false, true, true) => Err(("pendingOptions", "only interactive providers have pending options")),
-            (true, false, true) => Ok(()),
             (true, true, _) if skip => Ok(()),
             (true, true, _) => Err(("options", "options of an interactive provider need skipVerify")),
             (true, false, false) => Err(("pendingOptions", "this field is required")),
@@ -113,7 +112,7 @@ impl Provider {
         let Some(value) = options else { return Ok(()) };
         let fields = Fields::of(value, &format!("/{}", set.field()))?;
         let normal = match self.protocol {
-            Protocol::Oidc => oidc(&fields, &self.provider, set)?,
+            Protocol::Oidc => oidc(&fields, &self.product, set)?,
             Protocol::Saml => saml(&fields)?,
             Protocol::Jwt => jwt(&fields)?,
         };
@@ -210,21 +209,18 @@ fn saml(fields: &Fields<'_>) -> Result<Value, Refusal> {
     }
     let name_id = fields.one_of("nameIdFormat", NAME_IDS)?.unwrap_or(NAME_IDS[2]);
     let initiated = fields.flag("allowIdpInitiatedLogin")?.unwrap_or(false);
-    let mut options = match fields.object("metadata")? {
-        Some(metadata) => {
-            if let Some(other) = ["entityId", "signOnUrl", "certificates"].into_iter().find(|name| fields.has(name)) {
-                return Err(fields.refuse(other, "metadata says this already"));
-            }
-            let raw = metadata.required("raw", usize::MAX)?;
-            described(raw).map_err(|why| metadata.refuse("raw", why))?
+    let mut options = if let Some(metadata) = fields.object("metadata")? {
+        if let Some(other) = ["entityId", "signOnUrl", "certificates"].into_iter().find(|name| fields.has(name)) {
+            return Err(fields.refuse(other, "metadata says this already"));
         }
-        None => {
-            fields.required("entityId", usize::MAX)?;
-            fields.required("signOnUrl", usize::MAX)?;
-            fields.address("signOnUrl", usize::MAX)?;
-            certificates(fields)?;
-            kept(fields, &["entityId", "signOnUrl", "certificates"])
-        }
+        let raw = metadata.required("raw", usize::MAX)?;
+        described(raw).map_err(|why| metadata.refuse("raw", why))?
+    } else {
+        fields.required("entityId", usize::MAX)?;
+        fields.required("signOnUrl", usize::MAX)?;
+        fields.address("signOnUrl", usize::MAX)?;
+        certificates(fields)?;
+        kept(fields, &["entityId", "signOnUrl", "certificates"])
     };
     options["claimsMapping"] = fields.get("claimsMapping").cloned().unwrap_or_default();
     options["nameIdFormat"] = json!(name_id);

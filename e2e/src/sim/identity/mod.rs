@@ -6,10 +6,10 @@ mod patch;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::clock::iso;
 use super::config::SecretsInGet;
+use super::ids::derived;
 use super::world::World;
 
 /// The protocols that a provider can be made with.
@@ -91,7 +91,8 @@ pub(crate) struct Provider {
     pub(crate) id: String,
     pub(crate) tenant_ids: Vec<String>,
     pub(crate) protocol: Protocol,
-    pub(crate) provider: String,
+    /// Qlik's `provider`: whose product it is.
+    pub(crate) product: String,
     pub(crate) interactive: bool,
     pub(crate) active: bool,
     pub(crate) description: String,
@@ -116,7 +117,7 @@ impl Provider {
             "id": self.id,
             "tenantIds": self.tenant_ids,
             "protocol": self.protocol.as_str(),
-            "provider": self.provider,
+            "provider": self.product,
             "interactive": self.interactive,
             "active": self.active,
             "description": self.description,
@@ -152,7 +153,7 @@ impl Provider {
     pub(crate) fn pending_hash(&self) -> String {
         // the id makes equal options of two providers differ, as a hash that stands for a version should
         let text = format!("{}{}", self.id, self.pending.as_ref().unwrap_or(&Value::Null));
-        Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        derived(&text, 32)
     }
 
     /// Whether the pending options may be promoted.
@@ -196,7 +197,7 @@ fn shown(options: &Value, secrets: SecretsInGet) -> Value {
 
 /// The Qlik Account login, which every tenant has and which is active as long as nothing else is.
 pub(crate) fn qlik_account(tenant: &str, created: Timestamp, active: bool) -> Value {
-    let id: String = Sha256::digest(tenant).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let id = derived(tenant, 24);
     json!({
         "id": id, "tenantIds": [tenant], "protocol": "OIDC", "provider": "qlik", "interactive": true,
         "active": active, "description": "Qlik Account", "clockToleranceSec": 5, "createNewUsersOnLogin": true,
