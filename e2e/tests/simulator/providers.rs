@@ -1,5 +1,7 @@
 //! Identity providers: what is taken and refused, and the way from pending options to an active login.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use e2e::sim::{BrowserTest, Options, SecondInteractive, SecretsInGet};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -53,6 +55,47 @@ fn saml(change: impl FnOnce(&mut Value)) -> Value {
 fn jwt(pem: &str) -> Value {
     json!({ "protocol": "jwtAuth", "provider": "external", "options": {
         "issuer": "https://issuer.example.com", "staticKeys": [{ "kid": "one", "pem": pem }] } })
+}
+
+fn metadata(xml: &str) -> Value {
+    json!({ "raw": STANDARD.encode(xml) })
+}
+
+#[tokio::test]
+async fn every_kind_of_provider_can_be_made() {
+    let office = Office::open(PATH, Options::default()).await;
+    let endpoints = json!({ "issuer": "https://idp.example.com", "jwks_uri": "https://idp.example.com/jwks",
+        "token_endpoint": "https://idp.example.com/token", "authorization_endpoint": "https://idp.example.com/auth" });
+    let explicit = office.created(oidc(|body| {
+        body["pendingOptions"]["discoveryUrl"] = Value::Null;
+        body["pendingOptions"]["openid_configuration"] = endpoints;
+    }));
+    assert_eq!(explicit.await["pendingOptions"]["openid_configuration"]["issuer"], "https://idp.example.com");
+    let options = json!({ "discoveryUrl": "https://idp.example.com", "audience": "qlik", "allowedClientIds": ["a"],
+        "claimsMapping": { "sub": ["/sub"], "client_id": ["/cid"] } });
+    let machine = json!({ "protocol": "OIDC", "provider": "okta", "interactive": false, "options": options });
+    assert_eq!(office.created(machine).await["active"], true);
+    let content = certificate().replace("-----BEGIN CERTIFICATE-----", "").replace("-----END CERTIFICATE-----", "");
+    let xml = format!(
+        r#"<EntityDescriptor entityID="https://idp"><ds:X509Certificate>{content}</ds:X509Certificate>
+        <SingleSignOnService Location="https://idp/sso"/></EntityDescriptor>"#
+    );
+    let described = office.created(saml(|body| {
+        let mapping = body["pendingOptions"]["claimsMapping"].take();
+        body["options"] = json!({ "claimsMapping": mapping, "metadata": metadata(&xml) });
+        body["pendingOptions"] = Value::Null;
+        body["skipVerify"] = json!(true);
+    }));
+    let described = described.await;
+    assert_eq!(described["options"]["certificates"][0]["certificate"], certificate_of(&content), "{described}");
+    assert_eq!((&described["active"], &described["options"]["entityId"]), (&json!(false), &json!("https://idp")));
+    assert_eq!(activate(&office, described["id"].as_str().unwrap(), true).await, 204);
+    let effects = ["idp.created", "idp.created", "idp.created", "idp.patched"];
+    assert_eq!(office.effects(), effects);
+}
+
+fn certificate_of(content: &str) -> String {
+    format!("-----BEGIN CERTIFICATE-----{content}-----END CERTIFICATE-----")
 }
 
 #[tokio::test]
@@ -256,9 +299,8 @@ async fn a_patch_is_done_whole_or_not_at_all() {
         assert_eq!(office.get(id).await["description"], "");
     }
     let xml = r#"<EntityDescriptor entityID="https://new"><SingleSignOnService Location="https://new/sso"/>"#;
-    let raw = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, xml);
-    let metadata = json!([{ "op": "replace", "path": "/pendingOptions/metadata", "value": { "raw": raw } }]);
-    assert_eq!(office.patch(&saml_id, metadata).await.status, 204);
+    let change = json!([{ "op": "replace", "path": "/pendingOptions/metadata", "value": metadata(xml) }]);
+    assert_eq!(office.patch(&saml_id, change).await.status, 204);
     assert_eq!(office.get(&saml_id).await["pendingOptions"]["signOnUrl"], "https://new/sso");
 }
 
