@@ -6,39 +6,7 @@ import licenses from "@qlik/api/licenses";
 import tenants from "@qlik/api/tenants";
 import users from "@qlik/api/users";
 
-const ready = JSON.parse(process.env.QLIK_SIM_READY);
-const port = ready.tls.split(":").pop();
-const regional = ready.regional.us;
-
-/** Options of a call to one host. Without `scope` the client asks for `user_default`. */
-const on = (host, scope = "", extra = {}) => ({
-  noCache: true,
-  ...extra,
-  hostConfig: {
-    authType: "oauth2",
-    host: `https://${host}:${port}`,
-    clientId: regional.clientId,
-    clientSecret: regional.clientSecret,
-    scope,
-    noCache: true,
-  },
-});
-
-const register = (confirm) => {
-  const extra = confirm === undefined ? {} : { headers: { "qlik-confirm-hostname": confirm } };
-  return on(`register.us.${ready.domain}`, "", extra);
-};
-
-const create = async () => (await tenants.createTenant({ licenseKey: ready.licenseKey }, register())).data;
-
-/** HTTP status and first error of a call that must fail. */
-const failure = async (call) => {
-  const error = await call.then(
-    () => assert.fail("the call succeeded"),
-    (error) => error,
-  );
-  return { ...error.data?.errors?.[0], http: error.status };
-};
+import { create, failure, on, port, ready, regional, register } from "./shared.mjs";
 
 test("a tenant is created, read and patched", async () => {
   const made = await tenants.createTenant({ licenseKey: ready.licenseKey, datacenter: "us-east-1" }, register());

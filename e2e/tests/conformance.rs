@@ -55,12 +55,15 @@ fn the_official_client_works_against_the_simulator() {
         .arg(script("loopback.mjs"))
         .arg("--test")
         .arg(script("simulator.test.mjs"))
+        .arg(script("access.test.mjs"))
         .env("NODE_EXTRA_CA_CERTS", sim.ca_file().unwrap())
         .env("QLIK_SIM_READY", serde_json::to_string(sim.ready()).unwrap())
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-    let agents = sim.journal();
-    assert!(agents.iter().any(|entry| entry.effect.as_deref() == Some("tenant.reactivated")), "nothing was tested");
+    let journal = sim.journal();
+    for effect in ["tenant.reactivated", "idp.deleted", "oauth-client.deleted"] {
+        assert!(journal.iter().any(|entry| entry.effect.as_deref() == Some(effect)), "{effect}: nothing was tested");
+    }
 }

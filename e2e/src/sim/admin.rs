@@ -17,6 +17,8 @@ use super::answer::date;
 use super::config::Options;
 use super::exchange::Shared;
 use super::faults::FaultPlan;
+use super::hands::{ByHand, Done};
+use super::identity::BrowserTest;
 use super::journal::Entry;
 use super::portal::{ClientRequest, NewClient, PortalError, PortalPatch, PortalTenant};
 use super::tenant::Tenant;
@@ -42,6 +44,8 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         .route(&format!("{tenant}/bar"), post(bar))
         .route(&format!("{tenant}/purge"), post(purge))
         .route(&format!("{tenant}/bot"), post(disable_bots).delete(delete_bots))
+        .route(&format!("{tenant}/by-hand"), post(by_hand))
+        .route(&format!("{tenant}/identity-providers/{{provider}}/test"), post(browser_test))
         .layer(from_fn_with_state(Arc::clone(&shared), virtual_date))
         .with_state(shared);
     if let Err(error) = axum::serve(listener, router).await {
@@ -60,7 +64,7 @@ async fn virtual_date(State(shared): World, request: Request, next: Next) -> Res
 fn told<T>(result: Result<T, PortalError>) -> Answer<T> {
     result.map(Json).map_err(|error| {
         let status = match error {
-            PortalError::NoTenant | PortalError::NoClient => StatusCode::NOT_FOUND,
+            PortalError::NoTenant | PortalError::NoClient | PortalError::NoProvider => StatusCode::NOT_FOUND,
             PortalError::ClientExists => StatusCode::CONFLICT,
             PortalError::NoRegion | PortalError::NoLicense | PortalError::Alias(_) => StatusCode::BAD_REQUEST,
         };
@@ -212,5 +216,25 @@ async fn disable_bots(State(shared): World, Path(id): Path<String>, Json(bots): 
 }
 
 async fn delete_bots(State(shared): World, Path(id): Path<String>) -> Answer<Tenant> {
-    told(shared.world().0.portal_change(&id, |tenant| tenant.users.clear()))
+    told(shared.world().0.portal_change(&id, Tenant::delete_bots))
+}
+
+async fn by_hand(State(shared): World, Path(id): Path<String>, Json(wanted): Json<ByHand>) -> Answer<Done> {
+    let (mut world, now) = shared.world();
+    told(world.by_hand(&id, &wanted, now))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tested {
+    status: BrowserTest,
+}
+
+async fn browser_test(
+    State(shared): World,
+    Path((tenant, provider)): Path<(String, String)>,
+    Json(tested): Json<Tested>,
+) -> Answer<()> {
+    let (mut world, now) = shared.world();
+    told(world.browser_test((&tenant, &provider), tested.status, now))
 }

@@ -114,7 +114,12 @@ impl Answer {
         *response.status_mut() = self.status;
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(name, value);
+                // the one header that may stand there several times
+                if name == "set-cookie" {
+                    response.headers_mut().append(name, value);
+                } else {
+                    response.headers_mut().insert(name, value);
+                }
             }
         };
         for (name, value) in &self.headers {

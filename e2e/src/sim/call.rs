@@ -67,9 +67,11 @@ impl Call {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) client_id: String,
-    /// The bot's user id; on hosts without users the client id.
+    /// The user id; on hosts without users the client id.
     pub(crate) subject: String,
     pub(crate) scopes: Vec<String>,
+    /// The id inside the access token; empty for people in a browser.
+    pub(crate) token: String,
 }
 
 /// What a handler is given besides the world.

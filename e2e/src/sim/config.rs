@@ -24,7 +24,8 @@ pub struct Config {
     pub tls_dir: Option<PathBuf>,
     /// Seed of all identifiers; unpredictable when absent.
     pub seed: Option<u64>,
-    /// Begins every secret, licence key and access token, so that a test can look for where one shows up.
+    /// Stands in every secret, licence key and access token, so that a test can look for where one shows up. Secrets of
+    /// tenants' OAuth clients have it after the characters that Qlik shows as their hint.
     pub secret_prefix: String,
     /// How many tenants a licence allows at one time.
     pub tenant_quota: usize,
@@ -84,6 +85,7 @@ impl fmt::Debug for Config {
 /// reading, so that a client that works here does not lean on luck.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "every one of them is a question of its own")]
 pub struct Options {
     /// Error code of a disabled tenant's 401 (two pages of Qlik disagree).
     pub disabled_code: DisabledCode,
@@ -107,6 +109,16 @@ pub struct Options {
     pub filter_needs_subscription: bool,
     /// Factor on all rate limits; 0.01 makes ten reads a minute of a thousand.
     pub rate_scale: f64,
+    /// What reading an identity provider shows of its client secret.
+    pub idp_secrets: SecretsInGet,
+    /// What happens when a second interactive identity provider is to become active.
+    pub second_interactive: SecondInteractive,
+    /// Whether an identity provider made with `skipVerify` is active at once.
+    pub skip_verify_activates: bool,
+    /// Whether the login with a Qlik Account is in the list of identity providers.
+    pub list_qlik_account: bool,
+    /// Whether a second JWT provider with the same issuer and key id is refused.
+    pub unique_jwt_issuer: bool,
 }
 
 impl Default for Options {
@@ -123,6 +135,11 @@ impl Default for Options {
             max_page: None,
             filter_needs_subscription: true,
             rate_scale: 1.0,
+            idp_secrets: SecretsInGet::Omit,
+            second_interactive: SecondInteractive::Refuse,
+            skip_verify_activates: false,
+            list_qlik_account: false,
+            unique_jwt_issuer: false,
         }
     }
 }
@@ -164,6 +181,28 @@ pub enum PurgedHost {
     NotFound,
     /// The connection is closed without an answer.
     Drop,
+}
+
+/// What a read shows of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretsInGet {
+    /// The secret itself.
+    Echo,
+    /// Asterisks.
+    Mask,
+    /// Nothing: the field is absent.
+    Omit,
+}
+
+/// What becomes of a second active interactive identity provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecondInteractive {
+    /// 400.
+    Refuse,
+    /// It becomes active, and the first one no longer is.
+    Deactivate,
 }
 
 /// For how long a new host answers with an error instead.

@@ -16,7 +16,7 @@ use super::call::Call;
 use super::clock::Clock;
 use super::config::{After, AfterRequest};
 use super::faults::Subject;
-use super::journal::Entry;
+use super::journal::{Entry, redacted};
 use super::vhost::{VirtualHost, host_of};
 use super::world::World;
 
@@ -95,7 +95,7 @@ fn note(
         },
         fault: None,
         trace_id: trace.to_owned(),
-        body: (call.method == Method::PATCH).then(|| serde_json::from_slice(&call.body).ok()).flatten(),
+        body: (call.method == Method::PATCH).then(|| serde_json::from_slice(&call.body).ok()).flatten().map(redacted),
     };
     let Some(handled) = handled else {
         entry.caller = api::authenticate(world, call, host, now).ok().map(|caller| caller.client_id);

@@ -2,6 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sha2::{Digest, Sha256};
 
 const BASE64URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const LOWER_ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -51,6 +52,13 @@ impl Ids {
         format!("{}{random}", self.secret_prefix)
     }
 
+    /// A secret of a tenant's OAuth client: 64 characters. The first ones, which Qlik shows as its hint, are random;
+    /// the prefix that marks secrets follows them.
+    pub(crate) fn client_secret(&mut self, hint: usize) -> String {
+        let (hint, random) = (self.draw(HEX, hint), self.draw(BASE64URL, 64));
+        format!("{hint}{}{random}", self.secret_prefix).chars().take(64).collect()
+    }
+
     /// The id of an access token. It stands inside the token, which cannot begin with anything but its own header.
     pub(crate) fn token(&mut self) -> String {
         let random = self.draw(HEX, 24);
@@ -70,6 +78,13 @@ impl Ids {
     fn draw(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).map(|_| char::from(alphabet[self.rng.random_range(0..alphabet.len())])).collect()
     }
+}
+
+/// An id that follows from a text: so many hex digits of its hash.
+pub(crate) fn derived(text: &str, digits: usize) -> String {
+    let mut hex = format!("{:x}", Sha256::digest(text));
+    hex.truncate(digits);
+    hex
 }
 
 #[cfg(test)]

@@ -36,6 +36,23 @@ pub struct Entry {
     pub body: Option<Value>,
 }
 
+/// A body without its secrets: what a patch sets at a secret's path, and every field that has a secret's name.
+pub(crate) fn redacted(mut body: Value) -> Value {
+    match &mut body {
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = redacted(item.take())),
+        Value::Object(map) => {
+            let path = map.get("path").and_then(Value::as_str).unwrap_or_default();
+            let at_secret = path.to_ascii_lowercase().ends_with("secret");
+            for (name, value) in map.iter_mut() {
+                let secret = name.to_ascii_lowercase().ends_with("secret") || (at_secret && name == "value");
+                *value = if secret { Value::from("(redacted)") } else { redacted(value.take()) };
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    body
+}
+
 /// All entries since the last clearing.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
@@ -70,5 +87,22 @@ impl Journal {
     /// Forgets all entries; numbering goes on.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::redacted;
+
+    #[test]
+    fn secrets_leave_no_trace() {
+        let body = json!([
+            { "op": "replace", "path": "/pendingOptions/clientSecret", "value": "hush" },
+            { "op": "replace", "path": "/options", "value": { "clientId": "me", "clientSecret": "hush" } },
+        ]);
+        let text = redacted(body).to_string();
+        assert!(!text.contains("hush") && text.contains(r#""clientId":"me""#), "{text}");
     }
 }

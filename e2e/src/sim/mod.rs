@@ -9,13 +9,19 @@ mod admin;
 mod answer;
 mod api;
 mod call;
+mod check;
+mod clients;
 mod clock;
 mod config;
 mod exchange;
 mod faults;
 mod faultwire;
+mod hands;
+mod identity;
 mod ids;
 mod journal;
+mod keys;
+mod paging;
 mod portal;
 mod rates;
 mod refusal;
@@ -26,13 +32,17 @@ mod server;
 mod tenant;
 mod tls;
 mod token;
+mod tokens;
 mod vhost;
 mod world;
 
 pub use config::{
     After, AfterRequest, Config, Credentials, DisabledCode, NewHost, NextLink, Options, PurgedHost, Ready,
+    SecondInteractive, SecretsInGet,
 };
 pub use faults::{Effect, Fault, FaultPlan, FaultState, Match, Trickle, When};
+pub use hands::{ByHand, Done};
+pub use identity::BrowserTest;
 pub use journal::Entry;
 pub use portal::{ClientRequest, NewClient, PortalError, PortalPatch, PortalTenant};
 pub use running::{Running, Sim, StartError};

@@ -24,6 +24,9 @@ pub enum PortalError {
     /// The OAuth client does not exist.
     #[error("there is no such OAuth client")]
     NoClient,
+    /// The identity provider does not exist or has nothing to test.
+    #[error("there is no such identity provider with pending options")]
+    NoProvider,
     /// A licence has at most one client in each region.
     #[error("the licence has a client in this region already")]
     ClientExists,

@@ -10,6 +10,8 @@ pub(crate) enum ErrorStyle {
     Text,
     /// `"status": 404`, with `traceId` (users).
     Number,
+    /// `"status": 404`, without `traceId` (identity providers).
+    Untraced,
     /// No `status` and no `traceId` (OAuth).
     Bare,
     /// As `Text`, with `error` and `message` beside (licences).
@@ -115,7 +117,7 @@ impl Refusal {
             ErrorStyle::Text | ErrorStyle::Licenses => {
                 error.insert("status".to_owned(), json!(self.status.as_u16().to_string()));
             }
-            ErrorStyle::Number => {
+            ErrorStyle::Number | ErrorStyle::Untraced => {
                 error.insert("status".to_owned(), json!(self.status.as_u16()));
             }
             ErrorStyle::Bare => {}
@@ -127,7 +129,7 @@ impl Refusal {
             error.insert("meta".to_owned(), meta.clone());
         }
         let mut body = json!({ "errors": [error] });
-        if style != ErrorStyle::Bare {
+        if !matches!(style, ErrorStyle::Bare | ErrorStyle::Untraced) {
             body["traceId"] = json!(trace);
         }
         if style == ErrorStyle::Licenses {

@@ -110,7 +110,7 @@ fn introduce(world: &World) -> Ready {
 
 /// A running simulator. It stops, with all its connections, when this is dropped.
 pub struct Running {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     ready: Ready,
     runtime: Option<Runtime>,
     _temporary: Option<TempDir>,
@@ -274,7 +274,7 @@ impl Running {
 
     /// Deletes the bot users of a tenant; the next token request makes new ones.
     pub fn delete_bots(&self, id: &str) -> Result<Tenant, PortalError> {
-        self.shared.world().0.portal_change(id, |tenant| tenant.users.clear())
+        self.shared.world().0.portal_change(id, Tenant::delete_bots)
     }
 }
 

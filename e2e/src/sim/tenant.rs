@@ -80,22 +80,46 @@ impl Flags {
     }
 }
 
-/// A user of a tenant; so far always the bot of an OAuth client.
+/// The role that makes an administrator.
+pub(crate) const TENANT_ADMIN: &str = "TenantAdmin";
+
+/// A user of a tenant: a person, or the bot of an OAuth client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// User id.
     pub id: String,
-    /// The OAuth client whose bot this is.
+    /// The OAuth client whose bot this is; empty for people.
     pub client_id: String,
-    /// `qlikbot\<clientId>`
+    /// `qlikbot\<clientId>`, or what an identity provider calls a person.
     pub subject: String,
     /// Display name.
     pub name: String,
+    /// Email address.
+    #[serde(default)]
+    pub email: String,
+    /// Names of its roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Whether it was invited and has not logged in yet.
+    #[serde(default)]
+    pub invited: bool,
     /// Whether an administrator disabled it.
     pub disabled: bool,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl User {
+    /// Whether it is the bot of an OAuth client.
+    pub fn is_bot(&self) -> bool {
+        !self.client_id.is_empty()
+    }
+
+    /// Whether it administers its tenant.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.roles.iter().any(|role| role == TENANT_ADMIN)
+    }
 }
 
 /// Everything the simulator knows about a tenant.
@@ -164,9 +188,14 @@ impl Tenant {
 
     /// Disables or enables all its bot users.
     pub(crate) fn disable_bots(&mut self, disabled: bool) {
-        for user in &mut self.users {
+        for user in self.users.iter_mut().filter(|user| user.is_bot()) {
             user.disabled = disabled;
         }
+    }
+
+    /// Deletes all its bot users.
+    pub(crate) fn delete_bots(&mut self) {
+        self.users.retain(|user| !user.is_bot());
     }
 
     /// Whether `hostname` is one of its names.

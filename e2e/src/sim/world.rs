@@ -7,14 +7,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::clients::OauthClient;
 use super::config::{Config, Credentials, Options};
 use super::faults::Faults;
+use super::identity::Provider;
 use super::ids::Ids;
 use super::journal::Journal;
 use super::rates::Rates;
 use super::region::{REGIONS, Region};
-use super::tenant::{Flags, Status, Tenant, User};
+use super::tenant::{Flags, Status, TENANT_ADMIN, Tenant, User};
 use super::token::Keys;
+use super::tokens::Tokens;
 
 /// A subscription's licence.
 #[derive(Debug, Clone)]
@@ -55,8 +58,13 @@ pub(crate) struct World {
     pub(crate) first_license: String,
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) tenants: BTreeMap<String, Tenant>,
+    /// Tenant id → its identity providers.
+    pub(crate) providers: BTreeMap<String, Vec<Provider>>,
     /// Host name → tenant id; a purged tenant keeps its first name, which nobody else ever gets.
     pub(crate) hosts: HashMap<String, String>,
+    /// Client id → OAuth client of a tenant.
+    pub(crate) oauth: BTreeMap<String, OauthClient>,
+    pub(crate) tokens: Tokens,
     pub(crate) rates: Rates,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
@@ -75,7 +83,10 @@ impl World {
             first_license: String::new(),
             clients: BTreeMap::new(),
             tenants: BTreeMap::new(),
+            providers: BTreeMap::new(),
             hosts: HashMap::new(),
+            oauth: BTreeMap::new(),
+            tokens: Tokens::default(),
             rates: Rates::default(),
             faults: Faults::default(),
             journal: Journal::default(),
@@ -193,12 +204,20 @@ impl World {
     pub(crate) fn purge(&mut self, id: &str, now: Timestamp) {
         if let Some(mut tenant) = self.tenants.get(id).cloned() {
             tenant.purge(now);
+            self.providers.remove(id);
+            self.oauth.retain(|_, client| client.tenant != id);
             self.replace_tenant(tenant);
         }
     }
 
-    /// The bot of `client` in a tenant, made on first use.
-    pub(crate) fn bot(&mut self, tenant_id: &str, client: &str, now: Timestamp) -> Option<User> {
+    /// The bot of `client` in a tenant, made on first use and
+    /// named after the client, or after the region for a regional client, which has no name.
+    pub(crate) fn bot(
+        &mut self,
+        tenant_id: &str,
+        (client, name): (&str, Option<&str>),
+        now: Timestamp,
+    ) -> Option<User> {
         let id = self.ids.object();
         let tenant = self.tenants.get_mut(tenant_id)?;
         if let Some(user) = tenant.users.iter().find(|user| user.client_id == client) {
@@ -208,7 +227,40 @@ impl World {
             id,
             client_id: client.to_owned(),
             subject: format!("qlikbot\\{client}"),
-            name: format!("{} OAuth client", tenant.region.to_ascii_uppercase()),
+            name: name.map_or_else(|| format!("{} OAuth client", tenant.region.to_ascii_uppercase()), str::to_owned),
+            email: String::new(),
+            roles: vec![TENANT_ADMIN.to_owned()],
+            invited: false,
+            disabled: false,
+            created: now,
+        };
+        tenant.users.push(user.clone());
+        Some(user)
+    }
+
+    /// The person whom an identity provider sends, made on the first login and brought up to date on every other.
+    pub(crate) fn person(
+        &mut self,
+        tenant_id: &str,
+        (subject, name, email): (&str, &str, &str),
+        now: Timestamp,
+    ) -> Option<User> {
+        let id = self.ids.object();
+        let tenant = self.tenants.get_mut(tenant_id)?;
+        if let Some(user) = tenant.users.iter_mut().find(|user| user.subject == subject) {
+            name.clone_into(&mut user.name);
+            email.clone_into(&mut user.email);
+            user.invited = false;
+            return Some(user.clone());
+        }
+        let user = User {
+            id,
+            client_id: String::new(),
+            subject: subject.to_owned(),
+            name: name.to_owned(),
+            email: email.to_owned(),
+            roles: Vec::new(),
+            invited: false,
             disabled: false,
             created: now,
         };

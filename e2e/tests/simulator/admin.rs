@@ -144,3 +144,28 @@ fn the_program_prints_one_line_and_ends_with_its_input() {
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
 }
+
+#[tokio::test]
+async fn people_act_by_hand_and_test_logins_over_the_admin_listener() {
+    let cloud = Cloud::start();
+    let (id, _) = cloud.tenant().await;
+    let portal = format!("/_sim/portal/tenants/{id}");
+    let body = json!({ "protocol": "OIDC", "provider": "generic", "interactive": true, "pendingOptions": {
+        "clientId": "app", "clientSecret": "s", "discoveryUrl": "https://idp.example.com", "claimsMapping": {} } });
+    let by_hand = format!("{portal}/by-hand");
+    let act = |method: &str, path: &str, body: Value| {
+        let wanted = json!({ "method": method, "path": path, "body": body });
+        admin(&cloud, Method::POST, &by_hand, Some(wanted))
+    };
+    let made = act("POST", "/api/v1/identity-providers", body).await.body;
+    assert_eq!(made["status"], 201, "{made}");
+    let provider = made["body"]["id"].as_str().unwrap();
+    for (provider, status) in [(provider, 200), ("nobody", 404)] {
+        let path = format!("{portal}/identity-providers/{provider}/test");
+        let tested = admin(&cloud, Method::POST, &path, Some(json!({ "status": "success" }))).await;
+        assert_eq!(tested.status, status);
+    }
+    let path = format!("/api/v1/identity-providers/{provider}");
+    assert_eq!(act("GET", &path, Value::Null).await.body["body"]["pendingState"], "verified");
+    assert_eq!(act("GET", "/api/v1/none", Value::Null).await.body["status"], 404);
+}

@@ -2,8 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share fails a test by panicking, as the tests do")]
 
 mod admin;
+mod clients;
 mod cloud;
 mod faults;
+mod keys;
 mod lifecycle;
+mod logins;
+mod office;
 mod organization;
+mod providers;
 mod tokens;

@@ -1,8 +1,14 @@
 //! The APIs: one file each, with a table of endpoints. What is common to all of them happens here, in the order in
 //! which Qlik's layers stand in front of each other: host, tenant status, endpoint, token, rate limit, scope.
 
+mod clients;
+mod connections;
+mod grants;
+mod identity;
 mod licenses;
+mod login;
 mod oauth;
+mod oauth_tokens;
 mod organization;
 mod register;
 mod tenants;
@@ -12,15 +18,19 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::call::{Call, Caller, Context, Reply};
 use super::clock::later;
 use super::config::{DisabledCode, PurgedHost};
 use super::rates::{Account, Tier};
 use super::refusal::{ErrorStyle, Refusal};
-use super::tenant::Status;
+use super::tenant::{Status, User};
 use super::vhost::{HostKind, VirtualHost};
 use super::world::World;
+
+/// Who acts by hand: an administrator who is none of the users that the simulator keeps.
+pub(crate) const PERSON: &str = "000000000000000000000000";
 
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +60,17 @@ impl Endpoint {
 }
 
 /// In order of precedence: `/me` stands before `/{id}` inside each table.
-static TABLES: [&[Endpoint]; 6] = [
+static TABLES: [&[Endpoint]; 11] = [
     oauth::ENDPOINTS,
     tenants::ENDPOINTS,
     register::ENDPOINTS,
     users::ENDPOINTS,
     licenses::ENDPOINTS,
+    identity::ENDPOINTS,
+    clients::ENDPOINTS,
+    connections::ENDPOINTS,
+    oauth_tokens::ENDPOINTS,
+    login::ENDPOINTS,
     organization::ENDPOINTS,
 ];
 
@@ -93,8 +108,26 @@ pub(crate) fn handle(world: &mut World, call: &Call, host: &VirtualHost, now: Ti
     let cx = Context { call, host, now, caller, params };
     let answer = admit(world, endpoint, &cx).and_then(|()| (endpoint.run)(world, &cx));
     let proven = answer.as_ref().ok().and_then(|reply| reply.client_id.clone());
-    let caller = proven.or_else(|| cx.caller.map(|caller| caller.client_id));
+    let caller = proven.or_else(|| cx.caller.map(|caller| caller.client_id)).filter(|id| !id.is_empty());
     Handled { answer, style: endpoint.style, caller, gone: false }
+}
+
+/// Carries out what a person does in the portal: the same effect without what stands in front of the APIs.
+pub(crate) fn by_hand(world: &mut World, call: &Call, tenant: &str, now: Timestamp) -> (StatusCode, Value) {
+    let host = VirtualHost::Tenant(tenant.to_owned());
+    let (answer, style) = match find(call, host.kind()) {
+        Ok((endpoint, params)) => {
+            let scopes = vec!["admin_classic".to_owned(), "user_default".to_owned()];
+            let caller = Caller { client_id: String::new(), subject: PERSON.to_owned(), scopes, token: String::new() };
+            let cx = Context { call, host: &host, now, caller: Some(caller), params };
+            ((endpoint.run)(world, &cx), endpoint.style)
+        }
+        Err(refusal) => (Err(refusal), ErrorStyle::Text),
+    };
+    match answer {
+        Ok(reply) => (reply.status, reply.body.unwrap_or_default()),
+        Err(refusal) => (refusal.status, refusal.envelope(style, "")),
+    }
 }
 
 /// Whether anybody is home: refuses for hosts that nobody has and for tenants that are not active.
@@ -170,39 +203,55 @@ fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The bearer of a token that this very host issued and that has not expired.
+/// The bearer of a token that this very host issued and that has not expired, or somebody with a session.
 pub(crate) fn authenticate(world: &World, call: &Call, host: &VirtualHost, now: Timestamp) -> Result<Caller, Refusal> {
     let refused = || Refusal::unauthorized("the access token is missing, expired or not valid for this host");
-    let token = call
-        .header("authorization")
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or_else(refused)?;
+    let Some(token) = login::bearer(call) else {
+        return in_session(world, call, host, now).unwrap_or_else(|| Err(refused()));
+    };
     let claims = world.keys.open(token).ok_or_else(refused)?;
     // Two names of one tenant count as two hosts: the strictest reading of "tokens do not cross hosts"
     let own = claims.iss == format!("https://{}", call.host) && claims.aud == claims.iss;
-    if !own || claims.exp <= now.as_second() {
+    if !own || claims.exp <= now.as_second() || world.tokens.revoked(&claims.jti) {
         return Err(refused());
     }
+    let mut scopes: Vec<String> = claims.scope.split_whitespace().map(str::to_owned).collect();
     if let VirtualHost::Tenant(id) = host {
-        let user = world.tenants.get(id).and_then(|tenant| tenant.users.iter().find(|user| user.id == claims.sub));
-        match user {
-            Some(user) if !user.disabled => {}
-            Some(_) => return Err(Refusal::unauthorized("the user is disabled")),
-            None => return Err(refused()),
-        }
+        let user = user(world, id, &claims.sub).ok_or_else(refused)??;
+        // scopes only narrow: nobody becomes an administrator by them
+        scopes.retain(|scope| user.is_admin() || !scope.starts_with("admin"));
     }
-    Ok(Caller {
-        client_id: claims.client_id,
-        subject: claims.sub,
-        scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
-    })
+    Ok(Caller { client_id: claims.client_id, subject: claims.sub, scopes, token: claims.jti })
+}
+
+/// A user of a tenant who may act.
+fn user<'w>(world: &'w World, tenant: &str, id: &str) -> Option<Result<&'w User, Refusal>> {
+    let user = world.tenants.get(tenant)?.users.iter().find(|user| user.id == id)?;
+    Some(if user.disabled { Err(Refusal::unauthorized("the user is disabled")) } else { Ok(user) })
+}
+
+/// Whoever the cookies of a browser speak for. Writes need the session's token too.
+fn in_session(world: &World, call: &Call, host: &VirtualHost, now: Timestamp) -> Option<Result<Caller, Refusal>> {
+    let VirtualHost::Tenant(tenant) = host else { return None };
+    let session = login::session(world, call).filter(|session| now < session.expires)?;
+    let user = match user(world, tenant, &session.user)? {
+        Ok(user) => user,
+        Err(refusal) => return Some(Err(refusal)),
+    };
+    if call.method != Method::GET && call.header("qlik-csrf-token") != Some(&session.csrf) {
+        return Some(Err(Refusal::coded(StatusCode::FORBIDDEN, "CSRF-TOKEN-2", "CSRF token is missing or not valid")));
+    }
+    let mut scopes = vec!["user_default".to_owned()];
+    if user.is_admin() {
+        scopes.push("admin_classic".to_owned());
+    }
+    Some(Ok(Caller { client_id: String::new(), subject: user.id.clone(), scopes, token: String::new() }))
 }
 
 fn admit(world: &mut World, endpoint: &Endpoint, cx: &Context<'_>) -> Result<(), Refusal> {
     let (Access::AnyOf(scopes), Some(caller)) = (endpoint.access, &cx.caller) else { return Ok(()) };
     charge(world, endpoint.tier(), &caller.subject, cx)?;
+    world.tokens.touch(&caller.token, cx.now);
     if caller.scopes.iter().any(|scope| scopes.contains(&scope.as_str())) {
         return Ok(());
     }

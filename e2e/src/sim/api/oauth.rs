@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Access, Endpoint, charge};
+use super::{Access, Endpoint, charge, grants};
 use crate::sim::call::{Call, Context, Reply};
 use crate::sim::clock::{iso, later};
 use crate::sim::rates::Tier;
@@ -27,6 +27,14 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         style: ErrorStyle::Bare,
         run: token,
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/oauth/revoke",
+        hosts: EVERYWHERE,
+        access: Access::Open,
+        style: ErrorStyle::Bare,
+        run: revoke,
     },
     Endpoint {
         method: Method::GET,
@@ -55,12 +63,15 @@ const ORGANIZATION: &[&str] = &["cloud-console.tenants:read"];
 fn token(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let fields = fields(cx.call)?;
     let field = |name: &str| fields.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    match field("grant_type") {
-        Some("client_credentials") => {}
-        Some(_) => return Err(Refusal::bad_request("this grant_type is not supported")),
-        None => return Err(Refusal::bad_request("grant_type is required")),
-    }
+    let grant = field("grant_type").ok_or_else(|| Refusal::bad_request("grant_type is required"))?;
     let id = field("client_id").ok_or_else(|| Refusal::bad_request("client_id is required"))?;
+    let of_tenant = world.visible_client(cx.tenant_id(), id).filter(|client| !client.deleted).cloned();
+    if let Some(client) = of_tenant {
+        return grants::token(world, cx, &client, &fields);
+    }
+    if grant != "client_credentials" {
+        return Err(Refusal::bad_request("this grant_type is not supported"));
+    }
     let client = known(world, cx, id)?;
     let secret = field("client_secret").ok_or_else(|| Refusal::bad_request("client_secret is required"))?;
     let bad = || Refusal::unauthorized("the client credentials are not valid");
@@ -68,13 +79,20 @@ fn token(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
         return Err(bad());
     }
     charge(world, Tier::Two, id, cx)?;
-    let scope = grant(&client, field("scope").unwrap_or_default())?;
+    let scope = grant_scopes(&client, field("scope").unwrap_or_default())?;
     let sub = subject(world, cx, id)?;
-    let claims = claims(world, cx, (sub, scope, id));
+    issue(world, cx, (sub, scope, id))
+}
+
+/// Issues a token to a client, for a user and with scopes.
+pub(super) fn issue(world: &mut World, cx: &Context<'_>, wanted: (String, String, &str)) -> Result<Reply, Refusal> {
+    let claims = claims(world, cx, wanted);
     let token = world
         .keys
         .sign(&claims)
         .map_err(|_| Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "the token could not be signed"))?;
+    let id = world.ids.object();
+    world.tokens.issue(id, &claims, cx.now);
     let body = json!({
         "access_token": token,
         "token_type": "bearer",
@@ -88,6 +106,16 @@ fn token(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     Ok(reply)
 }
 
+/// Takes an access token back. What is no token of this cloud is no error, as RFC 7009 has it.
+fn revoke(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
+    let fields = fields(cx.call)?;
+    let token = fields.get("token").ok_or_else(|| Refusal::bad_request("token is required"))?;
+    let here = |claims: &Claims| claims.iss == format!("https://{}", cx.call.host);
+    let revoked = world.keys.open(token).filter(here).is_some_and(|claims| world.tokens.revoke(&claims.jti));
+    let reply = Reply::empty(StatusCode::OK);
+    Ok(if revoked { reply.effect("token.revoked") } else { reply })
+}
+
 /// The fields of a token request: JSON or form, credentials in the body or in HTTP Basic.
 fn fields(call: &Call) -> Result<BTreeMap<String, String>, Refusal> {
     let kind = call.header("content-type").unwrap_or_default().to_ascii_lowercase();
@@ -95,15 +123,23 @@ fn fields(call: &Call) -> Result<BTreeMap<String, String>, Refusal> {
     let mut fields: BTreeMap<String, String> = if form {
         url::form_urlencoded::parse(&call.body).into_owned().collect()
     } else {
-        // other grants send objects in some fields; what is not text is of no interest here
         let body: BTreeMap<String, Value> = call.json()?;
-        body.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+        body.iter().flat_map(|(name, value)| flat(name, value)).collect()
     };
     if let Some((id, secret)) = basic(call) {
         fields.insert("client_id".to_owned(), id);
         fields.insert("client_secret".to_owned(), secret);
     }
     Ok(fields)
+}
+
+/// A field and its text; the fields of an object follow its name after a dot. What is neither is of no interest.
+fn flat(name: &str, value: &Value) -> Vec<(String, String)> {
+    let text = |name: String, value: &Value| Some((name, value.as_str()?.to_owned()));
+    match value.as_object() {
+        Some(map) => map.iter().filter_map(|(inner, value)| text(format!("{name}.{inner}"), value)).collect(),
+        None => text(name.to_owned(), value).into_iter().collect(),
+    }
 }
 
 fn basic(call: &Call) -> Option<(String, String)> {
@@ -129,10 +165,12 @@ fn known(world: &World, cx: &Context<'_>, id: &str) -> Result<Client, Refusal> {
                 Level::Organization => matches!(cx.host, VirtualHost::Console),
             }
     });
-    client.cloned().ok_or_else(|| {
-        Refusal::coded(StatusCode::BAD_REQUEST, "OAUTH-14", "Invalid client_id")
-            .detail("OAuth client is not authorized")
-    })
+    client.cloned().ok_or_else(unknown_client)
+}
+
+/// The one refusal whose code is known.
+pub(super) fn unknown_client() -> Refusal {
+    Refusal::coded(StatusCode::BAD_REQUEST, "OAUTH-14", "Invalid client_id").detail("OAuth client is not authorized")
 }
 
 /// Whether the client belongs to this host: a tenant takes only clients of its own licence.
@@ -147,7 +185,7 @@ fn serves(world: &World, cx: &Context<'_>, client: &Client) -> bool {
 
 /// The scopes to grant. Asking for none grants all; asking for one too many is refused, since whether Qlik would
 /// refuse or silently narrow is undocumented and a client should learn of it here.
-fn grant(client: &Client, asked: &str) -> Result<String, Refusal> {
+fn grant_scopes(client: &Client, asked: &str) -> Result<String, Refusal> {
     let (own, implied) = match client.level {
         Level::Regional { .. } => (REGIONAL, 1),
         Level::Organization => (ORGANIZATION, 0),
@@ -165,7 +203,7 @@ fn grant(client: &Client, asked: &str) -> Result<String, Refusal> {
 /// Who the token speaks for: in a tenant the client's bot user, made on first use.
 fn subject(world: &mut World, cx: &Context<'_>, client: &str) -> Result<String, Refusal> {
     let VirtualHost::Tenant(tenant) = cx.host else { return Ok(client.to_owned()) };
-    let user = world.bot(tenant, client, cx.now).ok_or_else(Refusal::no_tenant)?;
+    let user = world.bot(tenant, (client, None), cx.now).ok_or_else(Refusal::no_tenant)?;
     if user.disabled {
         return Err(Refusal::forbidden("the user is disabled"));
     }
@@ -200,7 +238,8 @@ fn metadata(_: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
         "issuer": format!("https://{}", cx.call.host),
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
         "token_endpoint": format!("{base}/oauth/token"),
-        "grant_types_supported": ["client_credentials"],
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
+        "grant_types_supported": ["client_credentials", "urn:qlik:oauth:user-impersonation"],
         "response_types_supported": [],
     });
     Ok(Reply::json(StatusCode::OK, body))

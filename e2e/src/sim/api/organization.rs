@@ -6,12 +6,12 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Access, Endpoint};
 use crate::sim::call::{Context, Reply};
 use crate::sim::clock::iso;
-use crate::sim::config::NextLink;
+use crate::sim::paging::links;
 use crate::sim::refusal::{ErrorStyle, Refusal};
 use crate::sim::region::by_code;
 use crate::sim::scim::{Comparison, Filter, Operator};
@@ -210,38 +210,10 @@ fn page(world: &World, cx: &Context<'_>, filter: Option<&Filter>) -> Result<Repl
     let next = cursor(end).filter(|_| limit > 0);
     let prev = cursor(start).filter(|_| start > 0);
     let data: Vec<Value> = all[start..end].iter().map(|tenant| view(world, cx, tenant)).collect();
-    let mut body = json!({ "data": data, "links": links(world, cx, next.as_deref(), prev.as_deref()) });
+    let mut body =
+        json!({ "data": data, "links": links(&world.options, cx, &[("next", next, "next"), ("prev", prev, "prev")]) });
     if cx.call.param("totalResults").as_deref() == Some("true") {
         body["totalResults"] = json!(all.len());
     }
     Ok(Reply::json(StatusCode::OK, body))
-}
-
-/// Absolute links that keep the other parameters.
-fn links(world: &World, cx: &Context<'_>, next: Option<&str>, prev: Option<&str>) -> Value {
-    let href = |cursor: Option<(&str, &str)>| {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let given = cx.call.query.as_deref().unwrap_or_default();
-        for (name, value) in url::form_urlencoded::parse(given.as_bytes()) {
-            if name != "next" && name != "prev" {
-                query.append_pair(&name, &value);
-            }
-        }
-        if let Some((name, value)) = cursor {
-            query.append_pair(name, value);
-        }
-        let query = query.finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        json!({ "href": format!("{}{}{mark}{query}", cx.call.base(), cx.call.path) })
-    };
-    let mut links = Map::new();
-    links.insert("self".to_owned(), href(None));
-    for (name, cursor) in [("next", next), ("prev", prev)] {
-        match (cursor, world.options.next_link) {
-            (Some(cursor), _) => links.insert(name.to_owned(), href(Some((name, cursor)))),
-            (None, NextLink::Null) => links.insert(name.to_owned(), json!({ "href": null })),
-            (None, NextLink::Absent) => None,
-        };
-    }
-    Value::Object(links)
 }
