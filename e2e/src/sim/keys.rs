@@ -139,7 +139,7 @@ fn bits(number: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::{EncodingKey, Header, encode};
-    use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256};
+    use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData};
     use serde_json::json;
 
     use super::*;
@@ -163,6 +163,17 @@ mod tests {
             let other = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
             assert!(PublicKey::from_pem(&line(&other)).unwrap().open(&token).is_none());
         }
+    }
+
+    #[test]
+    fn an_rsa_jwk_is_good_for_its_own_algorithm_alone() {
+        let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+        let n = URL_SAFE_NO_PAD.encode(modulus(pair.der_bytes()).unwrap().strip_prefix(&[0]).unwrap());
+        let signer = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).unwrap();
+        let jwk = json!({ "kty": "RSA", "alg": "RS512", "use": "sig", "kid": "k", "e": "AQAB", "n": n });
+        let key = PublicKey::from_jwk(&Fields::of(&jwk, "").unwrap()).unwrap();
+        let sign = |algorithm| encode(&Header::new(algorithm), &json!({ "sub": "me" }), &signer).unwrap();
+        assert!(key.open(&sign(Algorithm::RS512)).is_some() && key.open(&sign(Algorithm::RS256)).is_none());
     }
 
     #[test]
