@@ -67,6 +67,8 @@ async fn status_wiped_while_reactivated_out_of_band() {
 async fn status_pointed_at_another_tenant() {
     let (stage, _operator) = stage("pointed").await;
     onboard(&stage, "acme", &deletable("acme", "")).await;
+    // Who holds a tenant longer is told by the second; acme is to be the older one.
+    stage.turn(std::time::Duration::from_secs(3)).unwrap();
     let globex = onboard(&stage, "globex", "alias: globex").await.status.unwrap();
     let forged = json!({ "tenantId": globex.tenant_id, "hostnames": globex.hostnames, "hostname": globex.hostname });
     write_status(&stage, "acme", forged).await;
