@@ -49,6 +49,15 @@ impl Context {
         self.tenants.iter().flat_map(Store::state).any(|lean| lean.0.meta().uid.as_deref() == Some(uid))
     }
 
+    /// Why nothing irreversible may be done now, if the clocks disagree or Qlik Cloud's own date is not known.
+    pub fn doubt(&self) -> Option<String> {
+        match self.clock.doubt() {
+            Some(doubt) => Some(doubt.to_string()),
+            None if !self.clock.has_qlik_date() => Some("Qlik Cloud's own date is not known yet".to_owned()),
+            None => None,
+        }
+    }
+
     /// A word that nobody else makes.
     pub fn nonce(&self) -> String {
         let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &self.holder);

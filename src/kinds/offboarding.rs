@@ -41,7 +41,6 @@ impl Managed for QlikOffboarding {
         let purge_at = draft.purge_at.map(|at| at.0);
         let mut seen = Seen {
             phase: draft.phase,
-            trigger: self.spec.trigger,
             purge_at,
             latest_purge_at: self.latest_purge(draft),
             evidence: draft.evidence,
@@ -73,11 +72,7 @@ impl Managed for QlikOffboarding {
             // The date is about to decide something, so it is Qlik's own date that has to say so.
             cx.cloud.ask_date(region).await?;
         }
-        seen.doubt = match cx.clock.doubt() {
-            Some(doubt) => Some(doubt.to_string()),
-            None if !cx.clock.has_qlik_date() => Some("Qlik Cloud's own date is not known yet".to_owned()),
-            None => None,
-        };
+        seen.doubt = cx.doubt();
         Ok(seen)
     }
 

@@ -1,7 +1,7 @@
 //! What should happen next to the record of an off-boarding: count down, confirm the purge, stay as evidence.
 
 use super::{Finding, HOURLY, Next};
-use crate::crd::{Evidence, OffboardingPhase, Phase, Reason, Trigger};
+use crate::crd::{Evidence, OffboardingPhase, Phase, Reason};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use std::time::Duration;
 pub struct Seen {
     /// Where the record stands.
     pub phase: OffboardingPhase,
-    /// What made it.
-    pub trigger: Trigger,
     /// The purge date on record.
     pub purge_at: Option<Timestamp>,
     /// The latest date at which Qlik may purge the tenant, where its own date is not known.
@@ -147,7 +145,6 @@ mod tests {
         let waits = |next: &Next<Step>| matches!(next, Next::Wait { .. } | Next::Settled { .. });
         let seen = |organization: Organization, evidence, doubt: bool| Seen {
             phase: OffboardingPhase::Scheduled,
-            trigger: Trigger::Lifecycle,
             purge_at: Some(at),
             latest_purge_at: Some(latest),
             evidence: Some(evidence),
@@ -178,7 +175,6 @@ mod tests {
         let at = Timestamp::from_second(2_000_000).unwrap();
         let seen = |organization: Organization, orphaned, fresh| Seen {
             phase: OffboardingPhase::Requested,
-            trigger: Trigger::Deletion,
             purge_at: None,
             latest_purge_at: None,
             evidence: None,

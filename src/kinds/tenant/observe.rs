@@ -34,8 +34,11 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
     if seen.other_owner.is_some() {
         return Ok(Sight { want: Some(want), seen, credentials: None, license: None });
     }
-    let mut look = Look { tenant, want: &want, cx, deleting, draft };
-    let records = look.records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
+    let look = Look { tenant, want: &want, cx, deleting, draft };
+    let with_records = look.begins_with_records(&seen);
+    if with_records {
+        look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
+    }
     let mut credentials = None;
     let mut license = None;
     let decided = seen.record.as_ref().is_some_and(|record| gather::is_decided(record, deleting, want.lifecycle));
@@ -47,7 +50,7 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
         }
         credentials = Some(found);
     }
-    if records.is_none() && Look::needs_records(&seen) {
+    if !with_records && Look::needs_records(&seen) {
         look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
     }
     look.after(&mut seen).await?;
@@ -123,17 +126,14 @@ struct Look<'a> {
 impl Look<'_> {
     /// Records are read where an off-boarding is asked for or under way, and before a tenant is created; not for a
     /// tenant that is simply in use, so that its drift reads cost nothing here.
-    async fn records(&mut self, seen: &mut Seen, target: Option<&TenantId>) -> Result<Option<()>, Error> {
+    fn begins_with_records(&self, seen: &Seen) -> bool {
         let quiet = seen.bound.is_some()
             && !self.deleting
             && self.want.lifecycle == Lifecycle::Active
             && self.draft.offboarding.is_none()
             && self.draft.observed_generation.is_some()
             && !gather::has_open_record(self.tenant, self.cx);
-        if quiet {
-            return Ok(None);
-        }
-        self.load_records(seen, target).await.map(Some)
+        !quiet
     }
 
     fn needs_records(seen: &Seen) -> bool {
@@ -279,11 +279,7 @@ impl Look<'_> {
                 self.cx.cloud.ask_date(self.want.region).await?;
             }
         }
-        seen.doubt = match self.cx.clock.doubt() {
-            Some(doubt) => Some(doubt.to_string()),
-            None if !self.cx.clock.has_qlik_date() => Some("Qlik Cloud's own date is not known yet".to_owned()),
-            None => None,
-        };
+        seen.doubt = self.cx.doubt();
         Ok(())
     }
 }
