@@ -9,6 +9,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use std::convert::Infallible;
@@ -170,7 +171,29 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(20);
 
 fn controller<K: Managed>(client: &Client, place: Option<&str>, settings: &Settings) -> Controller<Lean<K>> {
     let config = controller::Config::default().concurrency(settings.concurrency);
-    Controller::new(api::<Lean<K>>(client, place), watcher::Config::default()).with_config(config)
+    Controller::new(api::<Lean<K>>(client, place), watcher::Config::default())
+        .with_config(config)
+        .trigger_backoff(WatchAgain::default())
+}
+
+/// How soon a broken watch is begun again: after half a second, and after five at most. kube's own pace is meant for
+/// thousands of clients of one API server and grows to half a minute, in which what was merged is not seen.
+#[derive(Default)]
+struct WatchAgain(u32);
+
+impl Iterator for WatchAgain {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.saturating_add(1);
+        Some(Duration::from_millis(500 << self.0.min(5).saturating_sub(1)).min(Duration::from_secs(5)))
+    }
+}
+
+impl Backoff for WatchAgain {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// A change of a record concerns the tenant that it is about.

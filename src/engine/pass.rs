@@ -49,6 +49,15 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
             0
         }
     };
+    let object = match newest(object, attempt, &cx).await {
+        Ok(Some(object)) => object,
+        Ok(None) => return Ok(Action::await_change()),
+        Err(error) => {
+            let recheck = delay::after(&error.class(), attempt + 1, jitter(&uid, attempt));
+            tracing::warn!(kind = %K::kind(&()), uid, error = error.chain(), "the object cannot be read");
+            return Ok(Action::requeue(recheck));
+        }
+    };
     let draft = object.status().cloned().unwrap_or_default();
     let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now };
     let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
@@ -56,6 +65,19 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
     };
     Ok(pass.finish(ended, attempt, &uid).await)
+}
+
+/// The object to work on. After a failure it is read anew: when the watch is behind (the API server was away, say), what
+/// the cache holds would lose each race for as long. `None` when it is gone.
+async fn newest<K: Managed>(cached: K, attempt: u32, cx: &Context) -> Result<Option<K>, Error> {
+    if attempt == 0 {
+        return Ok(Some(cached));
+    }
+    let name = cached.meta().name.clone().unwrap_or_default();
+    let api: Api<Lean<K>> = Api::namespaced(cx.client.clone(), cached.meta().namespace.as_deref().unwrap_or_default());
+    let found = within("read the object", api.get_opt(&name)).await?;
+    let same = |object: &K| object.meta().uid == cached.meta().uid;
+    Ok(found.and_then(|lean| lean.0.0.ok()).filter(same))
 }
 
 /// How the turns of a pass ended.
