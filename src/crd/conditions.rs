@@ -21,6 +21,8 @@ pub enum ConditionType {
     PurgeScheduled,
     /// The object is being deleted and the operator holds it, for the reason given.
     DeletionHeld,
+    /// The Secret that the operator writes says what works in Qlik Cloud.
+    SecretInSync,
 }
 
 impl fmt::Display for ConditionType {
@@ -98,6 +100,38 @@ pub enum Reason {
     ClockDoubt,
     /// Secrets that have to go are not gone yet.
     ErasePending,
+    /// The `QlikTenant` that `tenantRef` names does not exist.
+    TenantMissing,
+    /// The `QlikTenant` that `tenantRef` names is not ready yet.
+    TenantNotReady,
+    /// The tenant is deactivated: nothing is done inside it, and nothing inside it works.
+    CoveredByTenantDeactivated,
+    /// The tenant is purged, and this object's counterpart with it.
+    CoveredByTenantPurged,
+    /// The counterpart in Qlik Cloud is being deleted.
+    Deleting,
+    /// The counterpart in Qlik Cloud does not exist any more; it is made again after a second look.
+    CounterpartGone,
+    /// More than one counterpart in Qlik Cloud carries this object's marker.
+    CounterpartAmbiguous,
+    /// A Secret that the object refers to, or one of its keys, is missing.
+    SecretMissing,
+    /// A Secret that the object refers to holds something that cannot be used.
+    SecretInvalid,
+    /// The name of the Secret to write belongs to somebody else.
+    SecretConflict,
+    /// The Secret is being written, or a secret is being made for it.
+    SecretPending,
+    /// A secret or key is being replaced; the former one still works.
+    Rotating,
+    /// Qlik Cloud keeps as many secrets of this client as it allows.
+    SecretSlotsFull,
+    /// A human has to try the login in a browser before Qlik Cloud uses it.
+    VerificationPending,
+    /// Qlik Cloud reports that the tried login failed.
+    VerificationFailed,
+    /// What the manifest asks for cannot be taken back in Qlik Cloud.
+    NotReversible,
     /// The object cannot be understood.
     SpecInvalid,
     /// The Kubernetes API refused a request of the operator.

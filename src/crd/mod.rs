@@ -6,11 +6,15 @@
 #![expect(clippy::duplicated_attributes, reason = "printed columns have the same type more than once")]
 #![expect(unreachable_pub, reason = "the KubeSchema derive copies each struct, `pub` included, into a function body")]
 
+mod child;
 mod conditions;
 mod names;
 mod offboarding;
 mod tenant;
 
+pub use child::{
+    ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
+};
 pub use conditions::{ConditionType, Phase, Reason};
 pub use names::{ExactTime, LocalSecretRef, SecretKeyRef};
 pub use offboarding::{
@@ -39,6 +43,11 @@ pub const START_ANEW: &str = "qlik-operator.dev/start-anew";
 pub const RESTART_PURGE_WINDOW: &str = "qlik-operator.dev/restart-purge-window";
 /// The operator's own trace of a call that must not be made twice; never written by people.
 pub const INTENT: &str = "qlik-operator.dev/intent";
+
+/// The finalizer that keeps a child of a tenant until its counterpart in Qlik Cloud is gone or left on purpose.
+pub const CHILD_FINALIZER: &str = "qlik-operator.dev/counterpart";
+/// Replace a generated secret or key once, before its schedule: any new value; acknowledged in `status.lastHandledRotateAt`.
+pub const ROTATE_AT: &str = "qlik-operator.dev/rotate-at";
 
 /// The definitions to install, in the order in which to apply them.
 pub fn all() -> Vec<CustomResourceDefinition> {
