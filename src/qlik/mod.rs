@@ -14,6 +14,7 @@ mod error;
 mod ids;
 mod limits;
 mod organization;
+mod recent;
 mod secret;
 mod tenants;
 #[cfg(test)]
