@@ -38,6 +38,11 @@ pub struct RunArgs {
     /// Connect to this address, whatever the host's name (a stand-in, or an outgoing proxy).
     #[arg(long, env = "QLIK_OPERATOR_QLIK_CONNECT_TO")]
     pub qlik_connect_to: Option<SocketAddr>,
+    /// Names this cluster in the marks that tie OAuth clients and identity providers in Qlik Cloud to their objects. By
+    /// default the uid of namespace kube-system or, where that may not be read, of the first of --namespaces. Give a
+    /// cluster that replaces another one the same name.
+    #[arg(long, env = "QLIK_OPERATOR_CLUSTER_ID")]
+    pub cluster_id: Option<String>,
     /// Passes that may run at the same time, for each kind and namespace.
     #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
@@ -86,6 +91,8 @@ pub struct Settings {
     organization: Option<PathBuf>,
     /// Subscription id that the organization API is asked about.
     pub subscription: Option<String>,
+    /// Names this cluster, where the settings do.
+    pub cluster_id: Option<String>,
     /// Passes at the same time.
     pub concurrency: u16,
     /// Time for running passes after SIGTERM.
@@ -138,6 +145,7 @@ impl Settings {
             regions,
             organization: args.organization_credentials.clone(),
             subscription: args.organization_subscription.clone(),
+            cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
             drain: args.drain,
         })

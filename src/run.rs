@@ -7,6 +7,7 @@ use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, chain, reconc
 use crate::qlik::{self, Cloud};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
@@ -51,6 +52,13 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    /// Nothing tells this cluster from others.
+    #[error("the cluster's name for marks in Qlik Cloud cannot be found: set --cluster-id, or allow reading a namespace")]
+    ClusterId {
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
     /// The API server says nothing.
     #[error("the Kubernetes API server did not answer within {} s", .0.as_secs())]
     Silent(Duration),
@@ -73,6 +81,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
         check::<QlikTenant>(&client, place.as_deref(), "QlikTenant").await?;
         check::<QlikOffboarding>(&client, place.as_deref(), "QlikOffboarding").await?;
     }
+    let cluster = cluster_id(&client, &settings).await?;
     let (stop, stopped) = watch::channel(false);
     let tenants: Vec<_> = places.iter().map(|p| controller::<QlikTenant>(&client, p.as_deref(), &settings)).collect();
     let offboardings: Vec<_> =
@@ -85,6 +94,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
         cloud,
         clock: clock.clone(),
         settings: settings.clone(),
+        cluster,
         holder,
         ledger: Ledger::default(),
         gates: Gates::default(),
@@ -164,6 +174,24 @@ async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static 
         Ok(Err(source)) => Err(Error::Unreachable { source: Box::new(source) }),
         Err(_) => Err(Error::Silent(CHECK_DEADLINE)),
     }
+}
+
+/// What names this cluster in marks: the setting, or the uid of a namespace that lives as long as the cluster (or as the
+/// operator's only namespaces).
+async fn cluster_id(client: &Client, settings: &Settings) -> Result<String, Error> {
+    if let Some(id) = &settings.cluster_id {
+        return Ok(id.clone());
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut last = None;
+    for name in std::iter::once("kube-system").chain(settings.namespaces.first().map(String::as_str)) {
+        match tokio::time::timeout(CHECK_DEADLINE, namespaces.get_metadata(name)).await {
+            Ok(Ok(found)) => return Ok(found.metadata.uid.unwrap_or_default()),
+            Ok(Err(source)) => last = Some(source),
+            Err(_) => return Err(Error::Silent(CHECK_DEADLINE)),
+        }
+    }
+    last.map_or(Err(Error::Silent(CHECK_DEADLINE)), |source| Err(Error::ClusterId { source: Box::new(source) }))
 }
 
 /// An API server that takes the connection and says nothing must not keep a start waiting for ever.

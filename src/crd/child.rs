@@ -40,20 +40,19 @@ pub struct SecretTarget {
     /// What the Secret says: each key with a text in which `${name}` stands for a value. Without it, the documented
     /// default of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     #[x_kube(
         validation = Rule::new("self.all(k, k.matches('^[-._a-zA-Z0-9]{1,253}$'))").message("a key of secret.template is a key of the Secret: letters, digits, dashes, dots and underscores, for instance clientId"),
-        validation = Rule::new("self.all(k, size(self[k]) <= 4096)").message("a text of secret.template has at most 4096 characters"),
     )]
     pub template: Option<BTreeMap<String, String>>,
     /// Labels of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('qlik-operator.dev/') && size(self[k]) <= 63)").message("secret.labels takes labels of your own, with values of at most 63 characters; names under qlik-operator.dev/ are the operator's"))]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('qlik-operator.dev/'))").message("secret.annotations takes annotations of your own; names under qlik-operator.dev/ are the operator's"))]
     pub annotations: BTreeMap<String, String>,
 }

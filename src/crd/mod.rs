@@ -9,6 +9,7 @@
 mod child;
 mod conditions;
 mod names;
+mod oauth_client;
 mod offboarding;
 mod tenant;
 
@@ -17,6 +18,10 @@ pub use child::{
 };
 pub use conditions::{ConditionType, Phase, Reason};
 pub use names::{ExactTime, LocalSecretRef, SecretKeyRef};
+pub use oauth_client::{
+    AppType, ClientAuth, ClientSecretAuth, Consent, GeneratedKey, GrantType, PrivateKeyJwtAuth, PublicClient,
+    QlikOAuthClient, QlikOAuthClientSpec, QlikOAuthClientStatus,
+};
 pub use offboarding::{
     ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
     QlikOffboardingStatus, Trigger,
@@ -51,5 +56,5 @@ pub const ROTATE_AT: &str = "qlik-operator.dev/rotate-at";
 
 /// The definitions to install, in the order in which to apply them.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![QlikTenant::crd(), QlikOffboarding::crd()]
+    vec![QlikTenant::crd(), QlikOAuthClient::crd(), QlikOffboarding::crd()]
 }

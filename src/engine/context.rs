@@ -24,6 +24,8 @@ pub struct Context {
     pub clock: Clock,
     /// The operator's settings.
     pub settings: Arc<Settings>,
+    /// Names this cluster in marks.
+    pub cluster: String,
     /// Names this process in intents.
     pub holder: String,
     /// Calls that must not be made twice.

@@ -20,6 +20,8 @@ pub struct Ledger {
 struct Inner {
     calls: HashMap<String, Call>,
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
+    counterparts: HashMap<String, String>,
+    touched: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
     answered: HashMap<String, (Timestamp, Timestamp)>,
@@ -53,9 +55,37 @@ impl Ledger {
         self.lock().created.get(uid).cloned()
     }
 
+    /// Remembers the counterpart of a child that was created until its id is safe in the status.
+    pub fn made(&self, uid: &str, id: &str) {
+        self.lock().counterparts.insert(uid.to_owned(), id.to_owned());
+    }
+
+    /// The counterpart that was created for this object, if its id is not known to be safe yet.
+    pub fn made_for(&self, uid: &str) -> Option<String> {
+        self.lock().counterparts.get(uid).cloned()
+    }
+
+    /// Whether this process alone knows what was created for this object.
+    pub fn is_unsaved(&self, uid: &str) -> bool {
+        let inner = self.lock();
+        inner.created.contains_key(uid) || inner.counterparts.contains_key(uid)
+    }
+
     /// The id stands in the status.
     pub fn safe(&self, uid: &str) {
-        self.lock().created.remove(uid);
+        let mut inner = self.lock();
+        inner.created.remove(uid);
+        inner.counterparts.remove(uid);
+    }
+
+    /// Notes that this process changed an object's counterpart at this monotonic time: lists from before are stale.
+    pub fn touch(&self, uid: &str, now: Duration) {
+        self.lock().touched.insert(uid.to_owned(), now);
+    }
+
+    /// When this process last changed an object's counterpart.
+    pub fn touched(&self, uid: &str) -> Option<Duration> {
+        self.lock().touched.get(uid).copied()
     }
 
     /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
@@ -94,9 +124,11 @@ impl Ledger {
         holder == uid
     }
 
-    /// Gives up every claim of an object that is gone.
+    /// Forgets an object that is gone, and gives up its claims.
     pub fn unclaim(&self, uid: &str) {
-        self.lock().claims.retain(|_, holder| holder != uid);
+        let mut inner = self.lock();
+        inner.claims.retain(|_, holder| holder != uid);
+        inner.touched.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

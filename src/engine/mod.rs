@@ -46,6 +46,8 @@ pub trait Managed:
 {
     /// Keeps the object until its end is decided; `None` for kinds that may go at any time.
     const FINALIZER: Option<&'static str>;
+    /// How a human lets a held object go, as the end of "to let this object go …".
+    const WAY_OUT: &'static str;
     /// What is written below `status`.
     type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync;
     /// Everything that was observed in one turn.
@@ -60,6 +62,10 @@ pub trait Managed:
     /// For an object that needs no look now, as far as the object itself tells: how often to look. The operator then
     /// makes no call for it when it starts.
     fn at_rest(&self) -> Option<Duration>;
+    /// What gives the object its place inside the drift interval. Objects that are compared by one list share it.
+    fn slot(&self) -> String {
+        self.meta().uid.clone().unwrap_or_default()
+    }
     /// Looks at everything that the decision needs. `draft` is the status as this pass has changed it.
     fn observe(&self, draft: &Self::Status, cx: &Context) -> impl Future<Output = Result<Self::Seen, Error>> + Send;
     /// Decides. Pure.
@@ -120,6 +126,8 @@ pub struct SideFacts {
     pub looked: bool,
     /// The purge date, while one is ahead.
     pub purge_at: Option<Timestamp>,
+    /// The Secret that is written says what works in Qlik Cloud, or why not.
+    pub secret: Option<Finding>,
 }
 
 /// The API of an object's own namespace.

@@ -42,7 +42,7 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         Admission::Go { attempt } => attempt,
         Admission::First => {
             if let Some(interval) = object.at_rest() {
-                let wait = schedule::until_slot(&uid, interval, QUIET_START, cx.clock.now());
+                let wait = schedule::until_slot(&object.slot(), interval, QUIET_START, cx.clock.now());
                 cx.gates.set(&uid, appearance(&object), (now, wait), 0);
                 return Ok(Action::requeue(wait));
             }
@@ -188,7 +188,7 @@ impl<K: Managed> Pass<'_, K> {
             }
             Ended::Rest { finding, settled, recheck } => {
                 let recheck = if settled && recheck > VERIFY_AFTER {
-                    schedule::until_slot(uid, recheck, QUIET_START.min(recheck / 2), cx.clock.now())
+                    schedule::until_slot(&self.object.slot(), recheck, QUIET_START.min(recheck / 2), cx.clock.now())
                 } else {
                     recheck
                 };
@@ -224,7 +224,8 @@ impl<K: Managed> Pass<'_, K> {
             _ => self.facts.credentials.clone(),
         };
         Verdict {
-            deleting: self.object.meta().deletion_timestamp.is_some(),
+            secret: self.facts.secret.clone(),
+            held: self.object.meta().deletion_timestamp.as_ref().map(|_| K::WAY_OUT),
             purge_at: self.facts.purge_at.or_else(|| K::known_purge(&self.draft)),
             looked: self.facts.looked,
             credentials,
@@ -241,7 +242,7 @@ impl<K: Managed> Pass<'_, K> {
             return Ok(());
         }
         let api = api_of(&self.object, &self.cx.client);
-        let written = if self.cx.ledger.created_for(self.object.meta().uid.as_deref().unwrap_or_default()).is_some() {
+        let written = if self.cx.ledger.is_unsaved(self.object.meta().uid.as_deref().unwrap_or_default()) {
             write::status_whatever(&api, self.object.meta(), &status).await
         } else {
             write::status(&api, self.object.meta(), &status).await
@@ -319,7 +320,7 @@ async fn say_malformed<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str,
     let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
     let finding = Finding::human(Reason::SpecInvalid, format!("this object cannot be understood: {problem}"));
     let verdict =
-        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, deleting: false };
+        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, secret: None, held: None };
     let list = conditions(&old, &verdict, meta.generation.unwrap_or_default(), cx.clock.now());
     if list == old {
         return Ok(());

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 impl Managed for QlikOffboarding {
     const FINALIZER: Option<&'static str> = None;
+    const WAY_OUT: &'static str = "nothing is needed: it is never held";
     type Status = QlikOffboardingStatus;
     type Seen = Seen;
     type Step = Step;
@@ -132,7 +133,7 @@ impl Managed for QlikOffboarding {
     }
 
     fn side_facts(seen: &Seen) -> SideFacts {
-        SideFacts { credentials: None, looked: false, purge_at: seen.purge_at }
+        SideFacts { credentials: None, looked: false, purge_at: seen.purge_at, secret: None }
     }
 
     fn known_purge(status: &QlikOffboardingStatus) -> Option<Timestamp> {

@@ -18,8 +18,10 @@ pub struct Verdict {
     pub credentials: Option<Finding>,
     /// The purge date, while one is ahead.
     pub purge_at: Option<Timestamp>,
-    /// The object is being deleted and is held.
-    pub deleting: bool,
+    /// The Secret that is written says what works in Qlik Cloud, or why not; `None` where that was not looked at.
+    pub secret: Option<Finding>,
+    /// For an object that is being deleted and is held: how a human lets it go.
+    pub held: Option<&'static str>,
 }
 
 /// The conditions after a pass.
@@ -42,6 +44,13 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
         }
         None => out.keep(ConditionType::CredentialsValid),
     }
+    match &verdict.secret {
+        Some(found) => {
+            let in_sync = found.reason == Reason::Settled;
+            out.put(ConditionType::SecretInSync, truth(in_sync), found.reason, &found.message);
+        }
+        None => out.keep(ConditionType::SecretInSync),
+    }
     match (verdict.purge_at, verdict.finding.phase) {
         (Some(at), phase) if phase != Phase::Ready && phase != Phase::Purged => {
             let message = format!("Qlik purges the tenant at {at}");
@@ -56,15 +65,10 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
         }
         _ => {}
     }
-    if verdict.deleting {
+    if let Some(way_out) = verdict.held {
         // A suspended object is not let go either, whatever else it says.
-        let way_out = match reason {
-            Reason::Suspended => {
-                "To let this object go set spec.suspend: false, and before that, to leave the tenant as it is,"
-            }
-            _ => "To let this object go and leave the tenant as it is, set",
-        };
-        let message = format!("{message}. {way_out} spec.offboarding.onDelete: Retain");
+        let first = if suspended { "set spec.suspend: false, and before that, " } else { "" };
+        let message = format!("{message}. To let this object go, {first}{way_out}");
         out.put(ConditionType::DeletionHeld, "True", *reason, &message);
     }
     out.list
@@ -124,7 +128,7 @@ mod tests {
     use super::*;
 
     fn verdict(finding: Finding, settled: bool) -> Verdict {
-        Verdict { finding, settled, looked: true, credentials: None, purge_at: None, deleting: false }
+        Verdict { finding, settled, looked: true, credentials: None, purge_at: None, secret: None, held: None }
     }
 
     fn get<'a>(list: &'a [Condition], kind: &str) -> &'a Condition {

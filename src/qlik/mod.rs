@@ -15,6 +15,7 @@ mod ids;
 mod jwk;
 mod limits;
 mod organization;
+mod recent;
 mod secret;
 mod tenants;
 #[cfg(test)]

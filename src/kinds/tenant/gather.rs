@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
 use kube::runtime::reflector::Store;
-use kube::{CustomResourceExt, ResourceExt};
+use kube::{CustomResourceExt, Resource, ResourceExt};
 use std::collections::BTreeMap;
 
 /// The credentials of a tenant, and where they come from.
@@ -77,17 +77,16 @@ fn not_there_yet(error: crate::qlik::Error, hostname: &Hostname) -> Error {
     }
 }
 
-/// Whether the namespace, or the kind itself, is being deleted. Then nothing is deactivated.
-pub(super) async fn swept(tenant: &QlikTenant, cx: &Context) -> Result<bool, Error> {
-    let namespace = tenant.namespace().unwrap_or_default();
+/// Whether the namespace, or the kind itself, is being deleted. Then nothing is deactivated or deleted in Qlik Cloud.
+pub(in crate::kinds) async fn swept<K: CustomResourceExt + Resource>(object: &K, cx: &Context) -> Result<bool, Error> {
+    let namespace = object.meta().namespace.clone().unwrap_or_default();
     let namespaces: Api<Namespace> = Api::all(cx.client.clone());
     let found = within("read the namespace", namespaces.get_opt(&namespace)).await?;
     if found.is_none_or(|ns| ns.metadata.deletion_timestamp.is_some()) {
         return Ok(true);
     }
     let definitions: Api<CustomResourceDefinition> = Api::all(cx.client.clone());
-    let found =
-        within("read the CustomResourceDefinition", definitions.get_metadata_opt(QlikTenant::crd_name())).await?;
+    let found = within("read the CustomResourceDefinition", definitions.get_metadata_opt(K::crd_name())).await?;
     Ok(found.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
 }
 

@@ -5,15 +5,33 @@ mod gather;
 mod observe;
 mod report;
 
+pub(super) use gather::swept;
+
 use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::status::Verdict;
 use crate::plan::tenant::{Desired, Seen, Step};
 use crate::plan::{Finding, HOURLY, Next, duration};
-use crate::qlik::{Credential, Secret};
+use crate::qlik::{Credential, Region, Secret, TenantHost, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use std::time::Duration;
+
+/// The tenant that an object holds by its status: id and host.
+pub(super) fn bound_of(tenant: &QlikTenant, cx: &Context) -> Result<Option<(TenantId, TenantHost)>, Error> {
+    let draft = tenant.status.clone().unwrap_or_default();
+    let bound = observe::bound(tenant, &draft, &tenant.uid().unwrap_or_default(), cx)?;
+    Ok(bound.map(|bound| (bound.id, bound.host)))
+}
+
+/// The credentials for a tenant, and where they come from.
+pub(super) async fn credentials_of(
+    tenant: &QlikTenant,
+    region: Region,
+    cx: &Context,
+) -> Result<(Credential, String), Error> {
+    gather::credentials(tenant, region, cx).await
+}
 
 /// Everything that one turn found out about a tenant.
 #[derive(Debug)]
@@ -30,6 +48,7 @@ pub struct Sight {
 
 impl Managed for QlikTenant {
     const FINALIZER: Option<&'static str> = Some(FINALIZER);
+    const WAY_OUT: &'static str = "set spec.offboarding.onDelete: Retain, which leaves the tenant as it is";
     type Status = QlikTenantStatus;
     type Seen = Box<Sight>;
     type Step = Step;

@@ -90,6 +90,7 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
             .then(|| Finding::passing(Phase::Ready, Reason::Settled, "Qlik Cloud accepted the credentials")),
         looked,
         purge_at,
+        secret: None,
     }
 }
 

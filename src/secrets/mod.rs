@@ -1,4 +1,8 @@
-//! Secrets: read by name, never cached, never listed.
+//! Secrets: read and written by name, never cached, never listed.
+
+mod target;
+
+pub use target::{Content, Held, Target, look, write};
 
 use crate::crd::Reason;
 use crate::engine::{Error, within};
@@ -31,6 +35,12 @@ pub async fn credential(client: &kube::Client, namespace: &str, name: &str) -> R
 pub async fn license_key(client: &kube::Client, namespace: &str, name: &str, key: &str) -> Result<Secret, Error> {
     let secret = get(client, namespace, name, Reason::LicenseMissing).await?;
     value(&secret, name, key, Reason::LicenseMissing)
+}
+
+/// One value of a Secret that a child of a tenant refers to.
+pub async fn referenced(client: &kube::Client, namespace: &str, name: &str, key: &str) -> Result<Secret, Error> {
+    let secret = get(client, namespace, name, Reason::SecretMissing).await?;
+    value(&secret, name, key, Reason::SecretMissing)
 }
 
 async fn get(client: &kube::Client, namespace: &str, name: &str, reason: Reason) -> Result<KubeSecret, Error> {
