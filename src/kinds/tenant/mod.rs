@@ -127,6 +127,10 @@ impl Managed for QlikTenant {
         status.purge.as_ref().and_then(|purge| purge.purge_at).map(|at| at.0)
     }
 
+    fn parting(&self, _seen: &Box<Sight>) -> Option<Note> {
+        None
+    }
+
     fn note(&self, step: &Step) -> Option<Note> {
         report::note(self, step)
     }

@@ -10,6 +10,7 @@ mod secret;
 pub use desired::{Authentication, Desired, Turnover};
 pub use drift::{changes, same_keys};
 pub use facts::{Carried, Content, Found, Issued, MAX_SECRETS, Minting, SecretSeen, Seen, Step};
+pub use secret::rotates_at;
 
 use super::child::{Deletion, Place, SECOND_LOOK, SOON, human, until};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
