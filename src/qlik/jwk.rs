@@ -1,9 +1,9 @@
 //! Public keys in the form that Qlik's OAuth clients take (RFC 7517).
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// A public key. Read from an answer, whatever is missing there is empty and whatever is unknown there is ignored, so
-/// that an odd key is unequal to every sound one instead of making the answer unreadable.
+/// A public key. Unknown members of an answer are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Jwk {
@@ -33,6 +33,14 @@ pub struct Jwk {
     pub y: Option<String>,
 }
 
+impl Jwk {
+    /// Reads a key of an answer. One that cannot be read is empty, which no sound key is equal to: it neither makes the
+    /// answer unreadable nor is it overlooked.
+    pub(super) fn read(value: &Value) -> Self {
+        Self::deserialize(value).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +57,8 @@ mod tests {
     fn reads_what_it_can() {
         let key: Jwk = serde_json::from_str(r#"{"kid":"k","x5t":"other","n":null}"#).unwrap();
         assert_eq!(key, Jwk { kid: "k".into(), ..Jwk::default() });
+        for odd in [Value::Null, "text".into(), serde_json::json!({ "kid": 7 })] {
+            assert_eq!(Jwk::read(&odd), Jwk::default(), "{odd}");
+        }
     }
 }
