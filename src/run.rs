@@ -54,7 +54,9 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// Nothing tells this cluster from others.
-    #[error("the cluster's name for marks in Qlik Cloud cannot be found: set --cluster-id, or allow reading a namespace")]
+    #[error(
+        "the cluster's name for marks in Qlik Cloud cannot be found: set --cluster-id, or allow reading a namespace"
+    )]
     ClusterId {
         /// Why not.
         #[source]

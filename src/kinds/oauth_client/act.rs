@@ -181,7 +181,8 @@ impl Work<'_> {
         };
         let (current, issued) = match (delivery.kind, secret, key) {
             (Kind::ClientSecret, Some(secret), _) => {
-                let hint = client.secrets.iter().find(|hint| secret.expose().starts_with(&hint.hint)).ok_or(Error::Raced)?;
+                let hint =
+                    client.secrets.iter().find(|hint| secret.expose().starts_with(&hint.hint)).ok_or(Error::Raced)?;
                 let issued = self.issued(&hint.hint, (hint.created_at, hint.created_by.clone()), &secret, None)?;
                 (Some(secret), vec![issued])
             }
@@ -363,7 +364,10 @@ impl Work<'_> {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a requeue would start a new pass and drop a secret that is shown once")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a requeue would start a new pass and drop a secret that is shown once"
+    )]
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }

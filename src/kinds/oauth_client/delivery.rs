@@ -132,9 +132,8 @@ impl Delivery {
         let current = self.kind.value().and_then(value).filter(|value| {
             genuine.next().is_some_and(|(issued, in_use)| in_use && is_genuine(value, issued, (self.kind, key)))
         });
-        let previous = value("previousClientSecret").filter(|value| {
-            issued.iter().skip(1).any(|issued| is_genuine(value, issued, (self.kind, key)))
-        });
+        let previous = value("previousClientSecret")
+            .filter(|value| issued.iter().skip(1).any(|issued| is_genuine(value, issued, (self.kind, key))));
         Secrets { current, previous }
     }
 
@@ -205,7 +204,9 @@ fn is_genuine(value: &Secret, issued: &Issued, (kind, key): (Kind, &fingerprint:
         Some(Comparison::Differs) => false,
         Some(Comparison::OtherKey) | None => match kind {
             Kind::ClientSecret => !issued.id.is_empty() && value.expose().starts_with(&issued.id),
-            Kind::PrivateKey(_) | Kind::Nothing => PublicKey::of_private(value).is_some_and(|key| key.thumbprint() == issued.id),
+            Kind::PrivateKey(_) | Kind::Nothing => {
+                PublicKey::of_private(value).is_some_and(|key| key.thumbprint() == issued.id)
+            }
         },
     }
 }

@@ -6,7 +6,9 @@ mod observe;
 mod report;
 
 use super::parent::{Child, Parent};
-use crate::crd::{CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, TenantRef};
+use crate::crd::{
+    CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, TenantRef,
+};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::oauth_client::{Desired, Seen, Step};
 use crate::plan::status::Verdict;

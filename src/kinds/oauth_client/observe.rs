@@ -4,14 +4,16 @@ use super::super::parent::{Parent, Standing, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
-use crate::crd::{CHILD_FINALIZER, ClientAuth, INTENT, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, Phase, ROTATE_AT, Reason};
+use crate::crd::{
+    CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, ROTATE_AT, Reason,
+};
 use crate::engine::{Context, Error, root};
 use crate::keys::{Algorithm, PublicKey};
+use crate::plan::Finding;
 use crate::plan::child::{Deletion, Place};
 use crate::plan::intent::{Call, Intent, IntentSeen};
 use crate::plan::marker::Marker;
 use crate::plan::oauth_client::{Desired, Found, Issued, SecretSeen, Seen};
-use crate::plan::Finding;
 use crate::qlik::{self, Jwk, OauthClient, OauthClientId};
 use crate::secrets::{self, Target};
 use jiff::Timestamp;
@@ -63,7 +65,10 @@ pub(super) async fn observe(
     if moved {
         return Ok(Sight { parent: Some(parent), ..plain(seen) });
     }
-    Look { object, draft, cx, parent: &parent, marker: &marker }.look(seen).await.map(|sight| Sight { parent: Some(parent.clone()), ..sight })
+    Look { object, draft, cx, parent: &parent, marker: &marker }
+        .look(seen)
+        .await
+        .map(|sight| Sight { parent: Some(parent.clone()), ..sight })
 }
 
 /// The mark of an object.
@@ -245,8 +250,10 @@ impl Look<'_> {
 
     /// The public key that the manifest refers to.
     async fn given_key(&self, deleting: bool) -> Result<Option<Jwk>, Error> {
-        let auth = self.object.spec.auth.as_ref().and_then(|ClientAuth { private_key_jwt, .. }| private_key_jwt.as_ref());
-        let Some(PublicKeyRef { name, key }) = auth.and_then(|auth| auth.public_key_ref.as_ref()).filter(|_| !deleting) else {
+        let auth =
+            self.object.spec.auth.as_ref().and_then(|ClientAuth { private_key_jwt, .. }| private_key_jwt.as_ref());
+        let Some(PublicKeyRef { name, key }) = auth.and_then(|auth| auth.public_key_ref.as_ref()).filter(|_| !deleting)
+        else {
             return Ok(None);
         };
         let namespace = self.object.namespace().unwrap_or_default();

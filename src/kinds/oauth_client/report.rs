@@ -33,7 +33,11 @@ pub(super) fn is_final(error: &Error) -> bool {
 }
 
 /// The draft with what was just seen.
-pub(super) fn reflect(object: &QlikOAuthClient, sight: &Sight, mut draft: QlikOAuthClientStatus) -> QlikOAuthClientStatus {
+pub(super) fn reflect(
+    object: &QlikOAuthClient,
+    sight: &Sight,
+    mut draft: QlikOAuthClientStatus,
+) -> QlikOAuthClientStatus {
     draft.secret_name = sight.delivery.as_ref().map(|delivery| delivery.name.clone());
     let Found::One(client) = &sight.seen.client else {
         return draft;
@@ -64,11 +68,7 @@ pub(super) fn reflect(object: &QlikOAuthClient, sight: &Sight, mut draft: QlikOA
 }
 
 fn shown(issued: &Issued) -> IssuedSecret {
-    IssuedSecret {
-        id: issued.id.clone(),
-        created_at: Time(issued.created_at),
-        retires_at: issued.retires_at.map(Time),
-    }
+    IssuedSecret { id: issued.id.clone(), created_at: Time(issued.created_at), retires_at: issued.retires_at.map(Time) }
 }
 
 /// The status after a pass.
@@ -145,9 +145,11 @@ pub(super) fn progress(step: &Step) -> Finding {
         Step::Change(_) | Step::SetConsent(_) | Step::Publish => {
             (Phase::Configuring, Reason::Configuring, "the client is being brought to what is declared")
         }
-        Step::Reserve { .. } | Step::Mint { .. } | Step::NewKey { .. } | Step::Deliver { .. } | Step::Discard { .. } => {
-            (Phase::Configuring, Reason::SecretPending, "the Secret is being written")
-        }
+        Step::Reserve { .. }
+        | Step::Mint { .. }
+        | Step::NewKey { .. }
+        | Step::Deliver { .. }
+        | Step::Discard { .. } => (Phase::Configuring, Reason::SecretPending, "the Secret is being written"),
         Step::Delete(_) => (Phase::Pending, Reason::Deleting, "the client is being deleted in Qlik Cloud"),
     };
     Finding::passing(phase, reason, message)
@@ -155,19 +157,22 @@ pub(super) fn progress(step: &Step) -> Finding {
 
 /// The event for a step that was made, if people should know.
 pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
-    let note = |warning, reason: &str, action, message: String| {
-        Some(Note { warning, reason: reason.into(), action, message })
-    };
+    let note =
+        |warning, reason: &str, action, message: String| Some(Note { warning, reason: reason.into(), action, message });
     let status = object.status.as_ref();
-    let settled = status.is_some_and(|s| is_ready(&s.conditions) && s.observed_generation == object.metadata.generation);
+    let settled =
+        status.is_some_and(|s| is_ready(&s.conditions) && s.observed_generation == object.metadata.generation);
     match step {
         Step::Create => note(false, "Created", "Create", "made an OAuth client in Qlik Cloud".into()),
-        Step::Bind(id) => note(false, "TakenBack", "Bind", format!("OAuth client {id} carries this object's mark and is taken back")),
+        Step::Bind(id) => {
+            note(false, "TakenBack", "Bind", format!("OAuth client {id} carries this object's mark and is taken back"))
+        }
         Step::Forget => note(
             true,
             "CounterpartGone",
             "Forget",
-            "the OAuth client does not exist any more in Qlik Cloud; another one is made, with another client id".into(),
+            "the OAuth client does not exist any more in Qlik Cloud; another one is made, with another client id"
+                .into(),
         ),
         Step::Change(changes) => {
             let fields: Vec<_> = changes.iter().map(crate::qlik::OauthClientChange::field).collect();
@@ -178,12 +183,28 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
         Step::SetConsent(consent) => note(false, "Configured", "Patch", format!("consent is now {consent:?}")),
         Step::Publish => note(false, "Published", "Publish", "published to every tenant of the region".into()),
         Step::Mint { former } | Step::NewKey { former } => {
-            let what = if former.is_empty() { "a secret was made and written to the Secret" } else { "a new secret was made and written to the Secret; the former one works on for a while" };
+            let what = if former.is_empty() {
+                "a secret was made and written to the Secret"
+            } else {
+                "a new secret was made and written to the Secret; the former one works on for a while"
+            };
             note(false, if former.is_empty() { "SecretIssued" } else { "Rotated" }, "Rotate", what.into())
         }
-        Step::Deliver { .. } if settled => note(true, "SecretRepaired", "Write", "the Secret was not as it should be and was written again".into()),
-        Step::Discard { hint, lost: true } => note(true, "SecretDiscarded", "Discard", format!("secret {hint} was made and never delivered: it was deleted in Qlik Cloud")),
-        Step::Discard { hint, lost: false } => note(false, "SecretRetired", "Discard", format!("secret {hint} was replaced and its time is over: it was deleted in Qlik Cloud")),
+        Step::Deliver { .. } if settled => {
+            note(true, "SecretRepaired", "Write", "the Secret was not as it should be and was written again".into())
+        }
+        Step::Discard { hint, lost: true } => note(
+            true,
+            "SecretDiscarded",
+            "Discard",
+            format!("secret {hint} was made and never delivered: it was deleted in Qlik Cloud"),
+        ),
+        Step::Discard { hint, lost: false } => note(
+            false,
+            "SecretRetired",
+            "Discard",
+            format!("secret {hint} was replaced and its time is over: it was deleted in Qlik Cloud"),
+        ),
         Step::Delete(id) => note(false, "Deleted", "Delete", format!("deleted OAuth client {id} in Qlik Cloud")),
         Step::Hold | Step::Announce | Step::Reserve { .. } | Step::Deliver { .. } => None,
     }

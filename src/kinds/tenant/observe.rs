@@ -87,7 +87,12 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
 }
 
 /// The tenant that the object holds: by its status, or by what this process remembers of a write that failed.
-pub(super) fn bound(tenant: &QlikTenant, draft: &QlikTenantStatus, uid: &str, cx: &Context) -> Result<Option<Bound>, Error> {
+pub(super) fn bound(
+    tenant: &QlikTenant,
+    draft: &QlikTenantStatus,
+    uid: &str,
+    cx: &Context,
+) -> Result<Option<Bound>, Error> {
     let region = qlik::Region::from(tenant.spec.region);
     let broken = |problem: String| Error::Misconfigured {
         reason: Reason::SpecInvalid,

@@ -72,7 +72,9 @@ fn without_id(seen: &Seen, now: Timestamp) -> Next<Step> {
         ),
         Permit::Unreadable => human(
             Reason::SpecInvalid,
-            format!("the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"),
+            format!(
+                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
+            ),
         ),
     }
 }
@@ -112,7 +114,10 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
     if seen.foreign_mark {
         return human(
             Reason::Conflict,
-            format!("OAuth client {} carries the mark of another object: nothing is done to it here; delete one of the two objects", client.id),
+            format!(
+                "OAuth client {} carries the mark of another object: nothing is done to it here; delete one of the two objects",
+                client.id
+            ),
         );
     }
     let changes = changes(want, seen, client);

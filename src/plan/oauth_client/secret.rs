@@ -34,7 +34,9 @@ pub(super) fn blocked(seen: &Seen) -> Option<Next<Step>> {
         )),
         SecretSeen::Foreign(owner) => Some(human(
             Reason::SecretConflict,
-            format!("the Secret to write exists and belongs to {owner}: delete it, or name another Secret in a new object"),
+            format!(
+                "the Secret to write exists and belongs to {owner}: delete it, or name another Secret in a new object"
+            ),
         )),
     }
 }
