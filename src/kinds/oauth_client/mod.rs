@@ -2,6 +2,7 @@
 
 mod act;
 mod delivery;
+mod issue;
 mod observe;
 mod report;
 
