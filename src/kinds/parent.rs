@@ -20,6 +20,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn has_counterpart(&self) -> bool;
     /// Whether it stands as it should while its tenant is in use.
     fn is_settled_in_use(&self) -> bool;
+    /// The Secrets that the operator writes for it, and those that it refers to.
+    fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
 
 /// The tenant that a child lives in.

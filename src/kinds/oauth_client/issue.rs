@@ -165,7 +165,7 @@ impl Work<'_> {
     /// The Secret as it stands now, if it may still be written over.
     async fn again(&self, name: &str, announced: Option<&str>) -> Result<Option<Held>, Error> {
         match secrets::look(&self.cx.client, self.object, name).await {
-            Ok(Target::Free) => Ok(None),
+            Ok(Target::Free) if self.sight.held.is_none() => Ok(None),
             Ok(Target::Ours(held)) if held.annotation(MINTING) == announced => Ok(Some(*held)),
             Ok(_) => Err(Error::Raced),
             Err(Error::Raced) => Err(Error::Raced),

@@ -48,6 +48,12 @@ impl Child for QlikOAuthClient {
         self.status.as_ref().is_some_and(|status| status.client_id.is_some())
     }
 
+    fn secrets(&self) -> (Vec<String>, Vec<String>) {
+        let given = self.spec.auth.as_ref().and_then(|auth| auth.private_key_jwt.as_ref()?.public_key_ref.as_ref());
+        let written = Delivery::read(&self.spec).map(|delivery| delivery.name);
+        (written.into_iter().collect(), given.map(|key| key.name.clone()).into_iter().collect())
+    }
+
     fn is_settled_in_use(&self) -> bool {
         self.status.as_ref().is_some_and(|s| report::is_ready(&s.conditions) && !report::is_covered(&s.conditions))
     }

@@ -5,6 +5,7 @@ use super::delivery;
 use crate::crd::{IssuedSecret, Phase, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, Reason};
 use crate::engine::{Error, Note, SideFacts};
 use crate::plan::Finding;
+use crate::plan::child::Place;
 use crate::plan::oauth_client::{Authentication, Content, Found, Issued, SecretSeen, Step, rotates_at};
 use crate::plan::status::{Verdict, conditions};
 use jiff::Timestamp;
@@ -107,6 +108,9 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
 /// Whether the Secret says what works.
 fn secret(sight: &Sight) -> Option<Finding> {
     let name = &sight.delivery.as_ref()?.name;
+    if let Place::Covered(finding) = &sight.seen.place {
+        return Some(finding.clone());
+    }
     let pending = |text: String| Some(Finding::passing(Phase::Configuring, Reason::SecretPending, text));
     let SecretSeen::Ours(carried) = &sight.seen.secret else {
         return match &sight.seen.secret {

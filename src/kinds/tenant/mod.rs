@@ -1,6 +1,7 @@
 //! `QlikTenant`: how the facts of a decision are gathered, and how its steps are made.
 
 mod act;
+mod erasure;
 mod gather;
 mod observe;
 mod report;

@@ -1,7 +1,7 @@
 //! One look at everything that the decision about a tenant needs.
 
-use super::gather;
 use super::{Sight, invalid};
+use super::{erasure, gather};
 use crate::crd::{
     Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
     REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
@@ -278,7 +278,7 @@ impl Look<'_> {
             && seen.bound.is_some()
             && erasure_due(self.want, seen.deletion, &record, seen.tenant == View::Gone)
         {
-            seen.targets = gather::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
+            seen.targets = erasure::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
             if !seen.targets.is_empty() && seen.tenant == View::NotAsked {
                 // Nothing was asked of Qlik in this turn, so its date is asked for by itself.
                 self.cx.cloud.ask_date(self.want.region).await?;
