@@ -5,7 +5,8 @@ use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
 use crate::crd::{
-    CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, ROTATE_AT, Reason,
+    CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT,
+    ROTATE_AT, Reason,
 };
 use crate::engine::{Context, Error, root};
 use crate::keys::{Algorithm, PublicKey};
@@ -187,7 +188,10 @@ impl Look<'_> {
         let uid = self.object.uid().unwrap_or_default();
         let touched = self.cx.ledger.touched(&uid).unwrap_or(Duration::ZERO);
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
+        // Whoever asks for a look has just done something, and wants it seen.
+        let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
         let ordinary = report::is_ready(&self.draft.conditions)
+            && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;
         let recently_changed = !touched.is_zero() && now.saturating_sub(touched) < READ_SINGLY;
