@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod crd;
 pub mod engine;
+pub mod keys;
 pub mod kinds;
 pub mod plan;
 pub mod qlik;

@@ -4,13 +4,17 @@
 
 pub mod delay;
 pub mod duration;
+pub mod fingerprint;
 pub mod intent;
+pub mod marker;
 pub mod offboarding;
 pub mod schedule;
 pub mod status;
+pub mod template;
 pub mod tenant;
 
 use crate::crd::{Phase, Reason};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// What should happen next to one object. The only thing a planner returns.
@@ -63,3 +67,13 @@ impl Finding {
 
 /// How often to look at something that changes only when a human acts, or at a countdown.
 pub const HOURLY: Duration = Duration::from_secs(3600);
+
+/// The first hexadecimal digits of a digest.
+fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.truncate(digits);
+    text
+}

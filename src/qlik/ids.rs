@@ -12,12 +12,20 @@ pub struct Invalid {
 }
 
 /// Qlik's own ids are opaque. Every one seen has this alphabet, which is also safe in a path and in a filter.
+pub(super) fn is_opaque(text: &str, longest: usize) -> bool {
+    let fits = (1..=longest).contains(&text.len());
+    fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
 fn opaque(text: &str, what: &'static str) -> Result<String, Invalid> {
-    let fits = (1..=64).contains(&text.len());
-    if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        return Ok(text.to_owned());
-    }
-    Err(Invalid { what, rule: "1 to 64 letters, digits, '_' or '-'" })
+    let invalid = Invalid { what, rule: "1 to 64 letters, digits, '_' or '-'" };
+    is_opaque(text, 64).then(|| text.to_owned()).ok_or(invalid)
+}
+
+/// Qlik's schema allows longer ids for OAuth clients, though none has been seen.
+fn long_opaque(text: &str, what: &'static str) -> Result<String, Invalid> {
+    let invalid = Invalid { what, rule: "1 to 512 letters, digits, '_' or '-'" };
+    is_opaque(text, 512).then(|| text.to_owned()).ok_or(invalid)
 }
 
 macro_rules! text_type {
@@ -61,7 +69,12 @@ text_type!(
     |text| opaque(text, "a tenant id")
 );
 text_type!(
-    /// The id of an OAuth client.
+    /// The id of an OAuth client in a tenant.
+    OauthClientId,
+    |text| long_opaque(text, "an OAuth client's id")
+);
+text_type!(
+    /// The id of the OAuth client that this program uses itself.
     ClientId,
     |text| opaque(text, "a client id")
 );
@@ -226,6 +239,10 @@ mod tests {
         }
         for bad in ["", "a/b", "a b", "ä", "a\"b", &"x".repeat(65)] {
             assert!(bad.parse::<TenantId>().is_err() && bad.parse::<ClientId>().is_err(), "{bad}");
+        }
+        assert!("x".repeat(512).parse::<OauthClientId>().is_ok());
+        for bad in ["", ".", "a/b", &"x".repeat(513)] {
+            assert!(bad.parse::<OauthClientId>().is_err(), "{bad}");
         }
     }
 

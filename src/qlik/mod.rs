@@ -12,21 +12,32 @@ mod cloud;
 mod envelope;
 mod error;
 mod ids;
+mod jwk;
 mod limits;
+mod oauth_client;
+#[cfg(test)]
+mod oauth_client_tests;
+mod oauth_clients;
 mod organization;
+mod paging;
 mod recent;
 mod secret;
 mod tenants;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod users;
 #[cfg(test)]
 mod wire_tests;
 
 pub use cloud::Cloud;
 pub use error::{Class, Effect, Error, Reply};
-pub use ids::{ClientId, ForeignHost, Hostname, Hosts, Invalid, PurgeDays, Region, TenantHost, TenantId};
+pub use ids::{
+    ClientId, ForeignHost, Hostname, Hosts, Invalid, OauthClientId, PurgeDays, Region, TenantHost, TenantId,
+};
+pub use jwk::Jwk;
 pub use limits::Stats;
+pub use oauth_client::{Consent, MintedSecret, NewOauthClient, OauthClient, OauthClientChange, SecretHint};
 pub use organization::{OrgStatus, OrgTenant, Organization};
 pub use secret::{Credential, CredentialKey, Secret};
 pub use tenants::{Deactivated, License, Patch, Register, Setting, Tenant, TenantApi, TenantSettings, TenantStatus};

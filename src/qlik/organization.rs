@@ -1,22 +1,19 @@
 //! The organization API: a read-only list of all tenants of an organization, the disabled ones too.
 
-use std::collections::HashSet;
-
 use http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::cloud::Session;
 use super::envelope::tame;
 use super::error::Error;
 use super::ids::{Hostname, Hosts, Region, TenantId};
+use super::paging::{Page, every_page, next_query};
 use super::tenants::instant;
 use super::transport::{Answer, Call};
 
 const PATH: &str = "/api/core/tenants";
-/// Pages of 100 tenants.
-const MAX_PAGES: usize = 100;
 
 /// What the organization API says of a tenant's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,33 +103,17 @@ impl Organization {
         Ok(tenants)
     }
 
-    /// Every page of a list. An incomplete list is an error, never a short list: "not there" must be certain.
     async fn list(&self, filter: Option<&str>) -> Result<Vec<OrgTenant>, Error> {
-        let mut query = form_urlencoded::Serializer::new(String::new())
+        let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(filter.map(|filter| ("filter", filter)))
             .append_pair("limit", "100")
             .finish();
-        let mut tenants = Vec::new();
-        let mut seen = HashSet::new();
-        loop {
-            let call = Call::new("organization.tenants", Method::GET, PATH).query(query.clone());
-            let answer = self.session.call(&call).await?;
-            let (page, next) = read_page(&answer)?;
-            tenants.extend(page);
-            let Some(next) = next else {
-                return Ok(tenants);
-            };
-            // Qlik's pages show next links at another host and with other cursor names than its reference. The link's
-            // query is what carries the cursor; host and path stay ours, so no credential goes astray.
-            if !seen.insert(std::mem::replace(&mut query, next)) || seen.contains(&query) || seen.len() >= MAX_PAGES {
-                return Err(answer.malformed("its pages do not end"));
-            }
-        }
+        every_page(&self.session, ("organization.tenants", PATH), query, read_page).await
     }
 }
 
 /// One page and the query of the next one. List-shaped and object-shaped answers are both in Qlik's reference.
-fn read_page(answer: &Answer) -> Result<(Vec<OrgTenant>, Option<String>), Error> {
+fn read_page(answer: &Answer) -> Result<Page<OrgTenant>, Error> {
     let body: Value = answer.json()?;
     let items = match (body.get("data"), &body) {
         (Some(Value::Array(items)), _) | (None, Value::Array(items)) => items.as_slice(),
@@ -142,16 +123,7 @@ fn read_page(answer: &Answer) -> Result<(Vec<OrgTenant>, Option<String>), Error>
     };
     let read = |item| read_tenant(item).ok_or_else(|| answer.malformed("it lists a tenant without an id"));
     let tenants = items.iter().map(read).collect::<Result<_, _>>()?;
-    let next = match body.pointer("/links/next/href") {
-        None | Some(Value::Null) => None,
-        Some(href) => Some(href.as_str().and_then(query_of).ok_or_else(|| answer.malformed("its next link is odd"))?),
-    };
-    Ok((tenants, next))
-}
-
-fn query_of(href: &str) -> Option<String> {
-    let base = Url::parse("https://localhost").ok()?;
-    base.join(href).ok()?.query().map(str::to_owned)
+    Ok((tenants, next_query(answer, &body)?))
 }
 
 fn read_tenant(item: &Value) -> Option<OrgTenant> {

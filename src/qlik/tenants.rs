@@ -248,7 +248,7 @@ impl Register {
 /// The host of one tenant.
 #[derive(Clone)]
 pub struct TenantApi {
-    session: Session,
+    pub(super) session: Session,
 }
 
 impl TenantApi {

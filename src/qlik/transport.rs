@@ -61,6 +61,7 @@ pub(super) struct Call {
     headers: HeaderMap,
     body: Option<Zeroizing<Vec<u8>>>,
     deadline: Duration,
+    redirect_answers: bool,
 }
 
 impl Call {
@@ -68,7 +69,17 @@ impl Call {
         let tier = if method == Method::GET { Tier::One } else { Tier::Two };
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self { api, tier, method, path: path.into(), query: None, headers, body: None, deadline: DEADLINE }
+        Self {
+            api,
+            tier,
+            method,
+            path: path.into(),
+            query: None,
+            headers,
+            body: None,
+            deadline: DEADLINE,
+            redirect_answers: false,
+        }
     }
 
     /// Sets the query, already encoded.
@@ -97,6 +108,12 @@ impl Call {
         self
     }
 
+    /// Takes a redirect for a good answer, for what stands in its `Location`; it is not followed either.
+    pub(super) fn redirect_answers(mut self) -> Self {
+        self.redirect_answers = true;
+        self
+    }
+
     fn url(&self, host: &Hostname) -> Result<Url, Error> {
         let mut url = Url::parse(&format!("https://{host}/"))
             .map_err(|_| Error::Setting { what: "a hostname of Qlik Cloud", source: None })?;
@@ -109,10 +126,17 @@ impl Call {
 /// A good answer. The body may hold secrets: it does not print and is wiped.
 pub(super) struct Answer {
     pub(super) host: Hostname,
+    pub(super) status: u16,
+    headers: HeaderMap,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
 impl Answer {
+    /// A header, if it is there and text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// Reads the body. What the parser complains about is not passed on: it may quote the body.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|_| self.malformed("it is not the JSON that this call answers"))
@@ -229,12 +253,13 @@ impl Transport {
         let wait = retry_after(header(RETRY_AFTER), self.clock.now());
         // Some of Qlik's APIs put the trace id there instead of into the body.
         let trace_id = header(HeaderName::from_static("x-b3-traceid")).map(tame);
+        let headers = std::mem::take(response.headers_mut());
         let body = read_body(host, call.deadline, &mut response).await;
-        if status.is_success() {
+        if status.is_success() || (call.redirect_answers && status.is_redirection()) {
             if let Some(trace_id) = trace_id {
                 tracing::Span::current().record("trace_id", trace_id);
             }
-            return Ok(Answer { host: host.clone(), body: body? });
+            return Ok(Answer { host: host.clone(), status: status.as_u16(), headers, body: body? });
         }
         // The status alone says whether the call took effect, so a body that cannot be read makes no difference.
         let mut envelope = body.map(|body| Envelope::read(&body)).unwrap_or_default();
