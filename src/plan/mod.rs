@@ -2,11 +2,13 @@
 //!
 //! Everything that needs careful thought lives here, so that it can be tested as tables and properties.
 
+pub mod child;
 pub mod delay;
 pub mod duration;
 pub mod fingerprint;
 pub mod intent;
 pub mod marker;
+pub mod oauth_client;
 pub mod offboarding;
 pub mod schedule;
 pub mod status;
