@@ -15,6 +15,7 @@ use x509_cert::der::{self, Decode, Encode, Reader, SliceReader};
 use x509_cert::spki::SubjectPublicKeyInfoOwned as PublicKeyInfo;
 use zeroize::Zeroizing;
 
+use crate::crd::KeyAlgorithm;
 use crate::qlik::{Jwk, Secret};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -36,6 +37,16 @@ pub enum Algorithm {
     Rs512,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+}
+
+impl From<KeyAlgorithm> for Algorithm {
+    fn from(algorithm: KeyAlgorithm) -> Self {
+        match algorithm {
+            KeyAlgorithm::RS256 => Self::Rs256,
+            KeyAlgorithm::RS512 => Self::Rs512,
+            KeyAlgorithm::ES384 => Self::Es384,
+        }
+    }
 }
 
 impl Algorithm {
@@ -156,6 +167,18 @@ impl PublicKey {
             _ => return Err(Problem::UnsupportedKind),
         };
         Self::of(&info)
+    }
+
+    /// The public half of a private key as [`generate`] writes it.
+    pub fn of_private(pem: &Secret) -> Option<Self> {
+        let base64: Zeroizing<String> =
+            pem.expose().lines().filter(|line| !line.starts_with("-----")).collect::<String>().into();
+        let der = Zeroizing::new(STANDARD.decode(base64.as_str()).ok()?);
+        let public = match rsa::KeyPair::from_pkcs8(&der) {
+            Ok(pair) => pair.public_key().as_der(),
+            Err(_) => EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &der).ok()?.public_key().as_der(),
+        };
+        Self::of(&PublicKeyInfo::from_der(public.ok()?.as_ref()).ok()?).ok()
     }
 
     fn of(info: &PublicKeyInfo) -> Result<Self, Problem> {

@@ -2,8 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::{self, RunArgs, Settings};
-use crate::crd::{QlikOffboarding, QlikTenant};
+use crate::crd::{QlikOAuthClient, QlikOffboarding, QlikTenant};
 use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, chain, reconcile};
+use crate::kinds::parent::{Child, concerns};
 use crate::qlik::{self, Cloud};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -53,7 +54,9 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// Nothing tells this cluster from others.
-    #[error("the cluster's name for marks in Qlik Cloud cannot be found: set --cluster-id, or allow reading a namespace")]
+    #[error(
+        "the cluster's name for marks in Qlik Cloud cannot be found: set --cluster-id, or allow reading a namespace"
+    )]
     ClusterId {
         /// Why not.
         #[source]
@@ -78,6 +81,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let client = Client::try_from(config).map_err(|e| Error::Kube(Box::new(e)))?;
     let places = places(&settings);
     for place in &places {
+        check::<QlikOAuthClient>(&client, place.as_deref(), "QlikOAuthClient").await?;
         check::<QlikTenant>(&client, place.as_deref(), "QlikTenant").await?;
         check::<QlikOffboarding>(&client, place.as_deref(), "QlikOffboarding").await?;
     }
@@ -86,6 +90,8 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let tenants: Vec<_> = places.iter().map(|p| controller::<QlikTenant>(&client, p.as_deref(), &settings)).collect();
     let offboardings: Vec<_> =
         places.iter().map(|p| controller::<QlikOffboarding>(&client, p.as_deref(), &settings)).collect();
+    let clients: Vec<_> =
+        places.iter().map(|p| controller::<QlikOAuthClient>(&client, p.as_deref(), &settings)).collect();
     let holder = holder();
     let (events, writer) = Events::start(client.clone(), holder.clone());
     let writer = tokio::spawn(writer);
@@ -105,6 +111,10 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     for (controller, place) in tenants.into_iter().zip(&places) {
         let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
+        tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+    }
+    for (controller, place) in clients.into_iter().zip(&places) {
+        let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
         tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
     }
     for controller in offboardings {
@@ -237,6 +247,36 @@ fn follow_records(
         cx.gates.open(&record.spec.tenant.uid, cx.clock.monotonic());
         let namespace = record.metadata.namespace?;
         Some(ObjectRef::new(&record.spec.tenant.name).within(&namespace))
+    })
+}
+
+/// A change of a tenant concerns those of its children that it gives something to do.
+fn follow_tenants<K: Child>(
+    controller: Controller<Lean<K>>,
+    client: &Client,
+    place: Option<&str>,
+    cx: Arc<Context>,
+) -> Controller<Lean<K>> {
+    let children = controller.store();
+    let tenants = api::<Lean<QlikTenant>>(client, place);
+    controller.watches(tenants, watcher::Config::default(), move |tenant: Lean<QlikTenant>| {
+        let concerned: Vec<_> = match &tenant.0.0 {
+            Err(_) => Vec::new(),
+            Ok(tenant) => children
+                .state()
+                .iter()
+                .filter_map(|child| child.0.0.as_ref().ok())
+                .filter(|child| child.meta().namespace == tenant.metadata.namespace)
+                .filter(|child| Some(&child.tenant_ref().name) == tenant.metadata.name.as_ref())
+                .filter(|child| concerns(*child, tenant))
+                .map(|child| {
+                    cx.gates.open(child.meta().uid.as_deref().unwrap_or_default(), cx.clock.monotonic());
+                    let name = child.meta().name.as_deref().unwrap_or_default();
+                    ObjectRef::new(name).within(child.meta().namespace.as_deref().unwrap_or_default())
+                })
+                .collect(),
+        };
+        concerned
     })
 }
 

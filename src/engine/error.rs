@@ -36,6 +36,9 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// The crypto library could not make a key.
+    #[error("no key pair could be made")]
+    Crypto,
     /// The object changed while it was being worked on; look again.
     #[error("the object changed meanwhile")]
     Raced,
@@ -78,7 +81,9 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Qlik(error) => error.class(),
-            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) | Self::Missing { .. } => Class::Transient,
+            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) | Self::Missing { .. } | Self::Crypto => {
+                Class::Transient
+            }
             Self::Misconfigured { .. } | Self::Stuck(..) => Class::Misconfigured,
             Self::Raced => Class::Conflict,
         }
@@ -93,6 +98,7 @@ impl Error {
             Self::Missing { .. } => "missing",
             Self::Misconfigured { .. } => "misconfigured",
             Self::Raced => "raced",
+            Self::Crypto => "crypto",
             Self::Deadline(_) => "deadline",
             Self::Stuck(..) => "stuck",
         }
@@ -111,7 +117,7 @@ impl Error {
                 let text = format!("{text}: what refuses it is a quota or an admission rule of this cluster");
                 Finding::human(Reason::Forbidden, text)
             }
-            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) => {
+            Self::Kube { .. } | Self::KubeTimeout(_) | Self::Deadline(_) | Self::Crypto => {
                 Finding::passing(Phase::Pending, Reason::KubernetesUnavailable, text)
             }
             Self::Missing { reason, .. } => Finding::passing(Phase::Pending, *reason, text),

@@ -45,6 +45,11 @@ impl Ledger {
         self.lock().calls.get(&intent.nonce).copied().unwrap_or(Call::Unknown)
     }
 
+    /// What is known of a call announced under this nonce; `None` when this process does not remember it.
+    pub fn of_nonce(&self, nonce: &str) -> Option<Call> {
+        self.lock().calls.get(nonce).copied()
+    }
+
     /// Remembers a tenant that was created until its id is safe in the status.
     pub fn created(&self, uid: &str, id: TenantId, hostnames: Vec<Hostname>) {
         self.lock().created.insert(uid.to_owned(), (id, hostnames));

@@ -88,6 +88,8 @@ pub trait Managed:
     fn side_facts(seen: &Self::Seen) -> SideFacts;
     /// The purge date by the status alone, for a pass that ended before anything was seen.
     fn known_purge(status: &Self::Status) -> Option<Timestamp>;
+    /// The event when the object is let go, if people should know what stays behind.
+    fn parting(&self, seen: &Self::Seen) -> Option<Note>;
     /// The event for a step that was made, if people should know.
     fn note(&self, step: &Self::Step) -> Option<Note>;
 }

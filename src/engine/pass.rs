@@ -126,7 +126,10 @@ impl<K: Managed> Pass<'_, K> {
                     let recheck = if from_answer { recheck.min(VERIFY_AFTER) } else { recheck };
                     return Ok(Ended::Rest { finding, settled: true, recheck });
                 }
-                Next::Release => return self.release().await,
+                Next::Release => {
+                    let parting = self.object.parting(&seen);
+                    return self.release(parting).await;
+                }
             };
             last = format!("{step:?}");
             known = self.take(&step, seen).await?;
@@ -170,7 +173,13 @@ impl<K: Managed> Pass<'_, K> {
         Ok(())
     }
 
-    async fn release(&mut self) -> Result<Ended, Error> {
+    async fn release(&mut self, parting: Option<Note>) -> Result<Ended, Error> {
+        let held = self.object.meta().finalizers.iter().flatten().any(|f| Some(f.as_str()) == K::FINALIZER);
+        if let Some(note) = parting.filter(|_| held) {
+            tracing::warn!(kind = %K::kind(&()), namespace = self.object.meta().namespace,
+                name = self.object.meta().name, "{}", note.message);
+            self.cx.events.publish::<K>(self.object.meta(), note);
+        }
         if let Some(finalizer) = K::FINALIZER {
             write::release(&api_of(&self.object, &self.cx.client), self.object.meta(), finalizer).await?;
         }

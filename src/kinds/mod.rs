@@ -1,5 +1,7 @@
 //! One implementation of `Managed` for each kind: gather, observe, act.
 
+mod children;
+mod oauth_client;
 mod offboarding;
 pub(crate) mod parent;
 mod records;

@@ -140,6 +140,10 @@ impl Managed for QlikOffboarding {
         status.purge_at.map(|at| at.0)
     }
 
+    fn parting(&self, _seen: &Seen) -> Option<Note> {
+        None
+    }
+
     fn note(&self, step: &Step) -> Option<Note> {
         let (reason, message) = match step {
             Step::Purged(evidence) => ("Purged", format!("the tenant was purged (evidence: {evidence:?})")),

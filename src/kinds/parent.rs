@@ -1,9 +1,7 @@
 //! A child's tenant: whether it may be worked in, and how. Taken from the cache, so that children who wait cost nothing.
 
 use super::tenant;
-use crate::crd::{
-    ChildTenant, Lifecycle, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, TenantRef,
-};
+use crate::crd::{ChildTenant, Lifecycle, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, TenantRef};
 use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
@@ -22,6 +20,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn has_counterpart(&self) -> bool;
     /// Whether it stands as it should while its tenant is in use.
     fn is_settled_in_use(&self) -> bool;
+    /// The Secrets that the operator writes for it, and those that it refers to.
+    fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
 
 /// The tenant that a child lives in.
@@ -86,15 +86,15 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
     let name = tenant.name_any();
     let status = tenant.status.as_ref();
     let phase = status.map_or(Phase::Pending, |s| s.phase);
-    let waiting = |text: String| Some(Standing::Waiting(Finding::passing(Phase::Pending, Reason::TenantNotReady, text)));
+    let waiting =
+        |text: String| Some(Standing::Waiting(Finding::passing(Phase::Pending, Reason::TenantNotReady, text)));
     let covered = |reason, text: String| Some(Standing::Covered(Finding::passing(Phase::Deactivated, reason, text)));
     let declared_off = tenant.spec.lifecycle == Lifecycle::Deactivated;
     let deactivated = status.is_some_and(|s| s.purge.is_some());
     match phase {
-        Phase::Purged => covered(
-            Reason::CoveredByTenantPurged,
-            format!("QlikTenant {name} is purged, and everything inside it"),
-        ),
+        Phase::Purged => {
+            covered(Reason::CoveredByTenantPurged, format!("QlikTenant {name} is purged, and everything inside it"))
+        }
         Phase::Reactivating => waiting(format!("QlikTenant {name} is being brought back")),
         Phase::Deactivated => covered_off(&name),
         _ if deactivated => covered_off(&name),
@@ -103,10 +103,21 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
         }
         Phase::Ready => None,
         // A tenant in use that has some trouble of its own (a refused alias, a slow Qlik Cloud) keeps what it has.
-        Phase::Pending | Phase::Creating | Phase::Configuring | Phase::Retained | Phase::Stalled if has_counterpart => None,
-        Phase::Pending | Phase::Creating | Phase::Configuring | Phase::Retained | Phase::Stalled | Phase::Deactivating => {
-            let reason = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready")).map(|c| c.reason.clone());
-            waiting(format!("QlikTenant {name} is not ready yet ({})", reason.unwrap_or_else(|| "not looked at".to_owned())))
+        Phase::Pending | Phase::Creating | Phase::Configuring | Phase::Retained | Phase::Stalled if has_counterpart => {
+            None
+        }
+        Phase::Pending
+        | Phase::Creating
+        | Phase::Configuring
+        | Phase::Retained
+        | Phase::Stalled
+        | Phase::Deactivating => {
+            let reason =
+                status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready")).map(|c| c.reason.clone());
+            waiting(format!(
+                "QlikTenant {name} is not ready yet ({})",
+                reason.unwrap_or_else(|| "not looked at".to_owned())
+            ))
         }
     }
 }

@@ -7,8 +7,10 @@ use super::classify::Asked;
 use super::error::Error;
 use super::ids::{Hostname, Hosts, Region, TenantHost};
 use super::limits::{Limits, Stats, Tier};
+use super::oauth_client::OauthClient;
 use super::organization::Organization;
-use super::secret::Credential;
+use super::recent::Recent;
+use super::secret::{Credential, CredentialKey};
 use super::tenants::{Register, TenantApi};
 use super::transport::{Answer, Call, Endpoints, Transport};
 use crate::clock::Clock;
@@ -20,6 +22,7 @@ pub struct Cloud {
     transport: Transport,
     limits: Limits,
     auth: Auth,
+    clients: Recent<Vec<OauthClient>>,
 }
 
 impl Cloud {
@@ -27,8 +30,9 @@ impl Cloud {
     pub fn new(endpoints: Endpoints, clock: Clock) -> Result<Self, Error> {
         let transport = Transport::new(&endpoints, clock.clone())?;
         let limits = Limits::new(clock.clone());
-        let auth = Auth::new(transport.clone(), limits.clone(), clock);
-        Ok(Self { hosts: Hosts::new(endpoints.domain), transport, limits, auth })
+        let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
+        let clients = Recent::new(clock);
+        Ok(Self { hosts: Hosts::new(endpoints.domain), transport, limits, auth, clients })
     }
 
     /// Where a region's tenants are created, deactivated and reactivated.
@@ -71,6 +75,7 @@ impl Cloud {
     pub fn sweep(&self) {
         self.auth.sweep();
         self.limits.sweep();
+        self.clients.sweep();
     }
 
     fn session(&self, host: Hostname, credential: &Credential) -> Session {
@@ -87,6 +92,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The tenant's OAuth clients as they were listed lately.
+    pub(super) fn clients(&self) -> (&Recent<Vec<OauthClient>>, (CredentialKey, Hostname)) {
+        (&self.cloud.clients, (self.credential.key(), self.host.clone()))
+    }
+
     /// Makes sure that the credential is accepted at this host, without calling anything else there.
     pub(super) async fn authorize(&self) -> Result<(), Error> {
         self.cloud.auth.token(&self.credential, &self.host, None).await.map(|_| ())

@@ -156,6 +156,25 @@ pub enum OauthClientChange {
     PublicKeys(Vec<Jwk>),
 }
 
+impl OauthClient {
+    /// Takes a change that Qlik accepted as made: its answer shows nothing.
+    pub fn apply(&mut self, change: &OauthClientChange) {
+        use OauthClientChange as Change;
+        match change.clone() {
+            Change::Name(name) => self.name = name,
+            Change::Description(text) => self.description = Some(text),
+            Change::ClientUri(uri) => self.client_uri = uri,
+            Change::LogoUri(uri) => self.logo_uri = uri,
+            Change::RedirectUris(list) => self.redirect_uris = list,
+            Change::AllowedOrigins(list) => self.allowed_origins = list,
+            Change::Scopes(list) => self.scopes = list,
+            Change::GrantTypes(list) => self.grant_types = list,
+            Change::AuthMethods(list) => self.auth_methods = list,
+            Change::PublicKeys(keys) => self.public_keys = keys,
+        }
+    }
+}
+
 impl OauthClientChange {
     /// Qlik's name of what changes.
     pub const fn field(&self) -> &'static str {

@@ -1,7 +1,10 @@
 //! OAuth clients of a tenant: the clients, their secrets, and the consent of the tenant.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -43,6 +46,19 @@ impl TenantApi {
         let list = ("oauth_clients.list", PATH);
         let clients = every_page(&self.session, list, "limit=100".to_owned(), read_page).await?;
         Ok(clients.into_iter().flatten().collect())
+    }
+
+    /// All OAuth clients as they were at `newer_than` (monotonic time) or later. All who ask share one list.
+    pub async fn recent_oauth_clients(&self, newer_than: Duration) -> Result<Arc<Vec<OauthClient>>, Error> {
+        let (recent, key) = self.session.clients();
+        let api = self.clone();
+        recent.get(key, newer_than, || async move { api.oauth_clients().await }.boxed()).await
+    }
+
+    /// The same, if it is at hand without a call.
+    pub fn oauth_clients_at_hand(&self, newer_than: Duration) -> Option<Arc<Vec<OauthClient>>> {
+        let (recent, key) = self.session.clients();
+        recent.at_hand(&key, newer_than)
     }
 
     /// The client of this id, `None` when Qlik says that there is none.
@@ -128,8 +144,8 @@ impl TenantApi {
         if !is_opaque(hint, 64) {
             return Err(Error::Setting { what: "the hint of a client secret", source: None });
         }
-        let of = format_args!("{id}/client-secrets/{hint}");
-        deleted(self.session.call(&call("oauth_clients.delete_secret", Method::DELETE, of)).await)
+        let call = call("oauth_clients.delete_secret", Method::DELETE, format_args!("{id}/client-secrets/{hint}"));
+        deleted(self.session.call(&call).await)
     }
 }
 

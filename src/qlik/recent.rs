@@ -76,7 +76,12 @@ impl<T: Send + Sync + 'static> Recent<T> {
         fetch.await
     }
 
-    async fn fetch(self, key: Key, asked: Duration, list: BoxFuture<'static, Result<T, Error>>) -> Result<Arc<T>, Error> {
+    async fn fetch(
+        self,
+        key: Key,
+        asked: Duration,
+        list: BoxFuture<'static, Result<T, Error>>,
+    ) -> Result<Arc<T>, Error> {
         let list = Arc::new(list.await?);
         if let Some(slot) = self.lock().get_mut(&key)
             && slot.known.as_ref().is_none_or(|(known, _)| *known < asked)
@@ -150,7 +155,10 @@ mod tests {
         let recent = Recent::<usize>::new(Clock::by_hand(Timestamp::UNIX_EPOCH));
         let key = (credential().key(), host_of_acme());
         let fails = || async { Err(Error::TooLarge { host: host_of_acme() }) }.boxed();
-        let (a, b) = futures::join!(recent.get(key.clone(), Duration::ZERO, fails), recent.get(key.clone(), Duration::ZERO, fails));
+        let (a, b) = futures::join!(
+            recent.get(key.clone(), Duration::ZERO, fails),
+            recent.get(key.clone(), Duration::ZERO, fails)
+        );
         assert!(a.is_err() && b.is_err());
         assert_eq!(*recent.get(key, Duration::ZERO, || async { Ok(7) }.boxed()).await.unwrap(), 7);
     }

@@ -17,6 +17,8 @@ pub struct Presence {
     pub uid: String,
     /// It is being deleted and something holds it.
     pub terminating: bool,
+    /// Uid of the object that controls it.
+    pub controller: Option<String>,
 }
 
 /// The OAuth client in a Secret with the keys `clientId` and `clientSecret`.
@@ -65,7 +67,11 @@ fn value(secret: &KubeSecret, name: &str, key: &str, reason: Reason) -> Result<S
 pub async fn presence(client: &kube::Client, namespace: &str, name: &str) -> Result<Option<Presence>, Error> {
     let api: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);
     let meta = within("look for a Secret", api.get_metadata_opt(name)).await?.map(|found| found.metadata);
-    Ok(meta.map(|meta| Presence { uid: meta.uid.unwrap_or_default(), terminating: meta.deletion_timestamp.is_some() }))
+    Ok(meta.map(|meta| Presence {
+        controller: meta.owner_references.into_iter().flatten().find(|r| r.controller == Some(true)).map(|r| r.uid),
+        uid: meta.uid.unwrap_or_default(),
+        terminating: meta.deletion_timestamp.is_some(),
+    }))
 }
 
 /// Deletes exactly this Secret: one of the same name that was made meanwhile stays. One that is gone is fine.

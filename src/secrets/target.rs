@@ -101,7 +101,9 @@ fn classify<K: Managed>(secret: KubeSecret, owner: &K) -> Target {
         Some(found) if found.uid == ours.uid && secret.metadata.deletion_timestamp.is_some() => Target::Terminating,
         Some(found) if found.uid == ours.uid => Target::Ours(Box::new(Held { secret })),
         // Names are unique while they last: an owner of our own name with another uid is gone.
-        Some(found) if (&found.kind, &found.name) == (&ours.kind, &ours.name) && found.api_version == ours.api_version => {
+        Some(found)
+            if (&found.kind, &found.name) == (&ours.kind, &ours.name) && found.api_version == ours.api_version =>
+        {
             Target::Former
         }
         Some(found) => Target::Foreign(format!("{} {}", found.kind, found.name)),

@@ -1,19 +1,18 @@
 //! What a decision needs from Kubernetes: Secrets, other objects, whether everything is being swept away.
 
 use super::Sight;
-use crate::crd::{EraseSecrets, Lifecycle, OffboardingPhase, QlikOffboarding, QlikTenant, Reason};
+use crate::crd::{Lifecycle, OffboardingPhase, QlikOffboarding, QlikTenant, Reason};
 use crate::engine::{Context, Error, within};
 use crate::plan::intent::{IntentSeen, IntentStep};
-use crate::plan::tenant::{Desired, KEPT, Lookup, RecordSeen, TERMINATING, TargetSeen};
+use crate::plan::tenant::{Desired, Lookup, RecordSeen};
 use crate::qlik::{Credential, Hostname, OrgTenant, Region, Secret, TenantId};
 use crate::secrets;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use kube::runtime::reflector::Store;
 use kube::{CustomResourceExt, Resource, ResourceExt};
-use std::collections::BTreeMap;
 
 /// The credentials of a tenant, and where they come from.
 pub(super) async fn credentials(
@@ -149,85 +148,6 @@ fn lost_then(other: &QlikTenant, window: (Timestamp, Timestamp)) -> bool {
     let intent = IntentSeen::read(annotation, |_| crate::plan::intent::Call::Unknown);
     let near = |at: Timestamp| at >= window.0 - AFTER && at <= window.1;
     !bound && intent.of(IntentStep::Create).is_some_and(|intent| near(intent.at))
-}
-
-/// The Secrets that have to go, as they stand; empty once the record says that all are gone.
-pub(super) async fn targets(
-    tenant: &QlikTenant,
-    erase: &EraseSecrets,
-    record: &RecordSeen,
-    cx: &Context,
-) -> Result<Vec<TargetSeen>, Error> {
-    let finished = |e: &crate::crd::ErasedSecret| e.erased_at.is_some() || e.rule.starts_with(KEPT);
-    if !record.erased.is_empty() && record.erased.iter().all(finished) {
-        return Ok(Vec::new());
-    }
-    let mut wanted: BTreeMap<String, &str> = BTreeMap::new();
-    if erase.referenced {
-        wanted.extend(references(tenant).map(|name| (name, "referenced")));
-    }
-    for name in &erase.names {
-        wanted.entry(name.clone()).or_insert("names");
-    }
-    // What an earlier pass put on record is carried through, even if the manifest was changed meanwhile.
-    for entry in record.erased.iter().filter(|e| e.erased_at.is_none()) {
-        wanted.entry(entry.name.clone()).or_insert(ON_RECORD);
-    }
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let namespace = tenant.namespace().unwrap_or_default();
-    let used = used_by_others(tenant, &namespace, cx).await?;
-    let mut targets = Vec::new();
-    for (name, rule) in wanted {
-        let found = secrets::presence(&cx.client, &namespace, &name).await?;
-        // Of a name that the manifest does not ask for any more, only the very Secret on record goes.
-        let found = found.filter(|f| rule != ON_RECORD || record.erased.iter().any(|e| e.uid == f.uid));
-        let rule = match (used.get(&name), &found) {
-            (Some(by), _) => format!("{KEPT}: used by QlikTenant {by}"),
-            (None, Some(found)) if found.terminating => format!("{rule} {TERMINATING}"),
-            (None, _) => rule.to_owned(),
-        };
-        targets.push(TargetSeen { name, rule, uid: found.map(|f| f.uid) });
-    }
-    Ok(targets)
-}
-
-/// The rule of what an earlier pass put on record and the manifest does not ask for any more.
-const ON_RECORD: &str = "on record";
-
-/// Secrets that a tenant's manifest refers to.
-fn references(tenant: &QlikTenant) -> impl Iterator<Item = String> {
-    let credentials = tenant.spec.credentials_ref.as_ref().map(|r| r.name.clone());
-    let license = tenant.spec.license.as_ref().and_then(|l| l.key_ref.as_ref()).map(|r| r.name.clone());
-    credentials.into_iter().chain(license)
-}
-
-/// Secrets that other tenants of the namespace still need, each with the name of one that does. Listed live: a tenant
-/// that was added a moment ago counts.
-async fn used_by_others(tenant: &QlikTenant, namespace: &str, cx: &Context) -> Result<BTreeMap<String, String>, Error> {
-    let api: Api<crate::engine::Lean<QlikTenant>> = Api::namespaced(cx.client.clone(), namespace);
-    let all = within("list the tenants of the namespace", api.list(&ListParams::default())).await?;
-    let mut used = BTreeMap::new();
-    for lean in all.items {
-        let other = lean.0.0.map_err(|e| Error::Misconfigured {
-            reason: Reason::ErasePending,
-            message: format!(
-                "QlikTenant {} cannot be understood, so which Secrets it needs is not known: mend or remove it",
-                e.metadata.name.unwrap_or_default()
-            ),
-        })?;
-        if other.uid() == tenant.uid() || is_over(&other) {
-            continue;
-        }
-        used.extend(references(&other).map(|name| (name, other.name_any())));
-    }
-    Ok(used)
-}
-
-/// A tenant whose off-boarding is through needs no Secret any more.
-fn is_over(tenant: &QlikTenant) -> bool {
-    tenant.status.as_ref().is_some_and(|s| s.phase == crate::crd::Phase::Purged)
 }
 
 /// Whether the record leaves nothing to ask the tenant's host about.

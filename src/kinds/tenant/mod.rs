@@ -1,6 +1,7 @@
 //! `QlikTenant`: how the facts of a decision are gathered, and how its steps are made.
 
 mod act;
+mod erasure;
 mod gather;
 mod observe;
 mod report;
@@ -125,6 +126,10 @@ impl Managed for QlikTenant {
 
     fn known_purge(status: &QlikTenantStatus) -> Option<Timestamp> {
         status.purge.as_ref().and_then(|purge| purge.purge_at).map(|at| at.0)
+    }
+
+    fn parting(&self, _seen: &Box<Sight>) -> Option<Note> {
+        None
     }
 
     fn note(&self, step: &Step) -> Option<Note> {

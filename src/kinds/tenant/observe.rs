@@ -1,7 +1,7 @@
 //! One look at everything that the decision about a tenant needs.
 
-use super::gather;
 use super::{Sight, invalid};
+use super::{erasure, gather};
 use crate::crd::{
     Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
     REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
@@ -87,7 +87,12 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
 }
 
 /// The tenant that the object holds: by its status, or by what this process remembers of a write that failed.
-pub(super) fn bound(tenant: &QlikTenant, draft: &QlikTenantStatus, uid: &str, cx: &Context) -> Result<Option<Bound>, Error> {
+pub(super) fn bound(
+    tenant: &QlikTenant,
+    draft: &QlikTenantStatus,
+    uid: &str,
+    cx: &Context,
+) -> Result<Option<Bound>, Error> {
     let region = qlik::Region::from(tenant.spec.region);
     let broken = |problem: String| Error::Misconfigured {
         reason: Reason::SpecInvalid,
@@ -273,7 +278,7 @@ impl Look<'_> {
             && seen.bound.is_some()
             && erasure_due(self.want, seen.deletion, &record, seen.tenant == View::Gone)
         {
-            seen.targets = gather::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
+            seen.targets = erasure::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
             if !seen.targets.is_empty() && seen.tenant == View::NotAsked {
                 // Nothing was asked of Qlik in this turn, so its date is asked for by itself.
                 self.cx.cloud.ask_date(self.want.region).await?;

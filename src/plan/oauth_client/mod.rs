@@ -10,6 +10,7 @@ mod secret;
 pub use desired::{Authentication, Desired, Turnover};
 pub use drift::{changes, same_keys};
 pub use facts::{Carried, Content, Found, Issued, MAX_SECRETS, Minting, SecretSeen, Seen, Step};
+pub use secret::rotates_at;
 
 use super::child::{Deletion, Place, SECOND_LOOK, SOON, human, until};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
@@ -71,7 +72,9 @@ fn without_id(seen: &Seen, now: Timestamp) -> Next<Step> {
         ),
         Permit::Unreadable => human(
             Reason::SpecInvalid,
-            format!("the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"),
+            format!(
+                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
+            ),
         ),
     }
 }
@@ -111,7 +114,10 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
     if seen.foreign_mark {
         return human(
             Reason::Conflict,
-            format!("OAuth client {} carries the mark of another object: nothing is done to it here; delete one of the two objects", client.id),
+            format!(
+                "OAuth client {} carries the mark of another object: nothing is done to it here; delete one of the two objects",
+                client.id
+            ),
         );
     }
     let changes = changes(want, seen, client);

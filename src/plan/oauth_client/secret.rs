@@ -34,7 +34,9 @@ pub(super) fn blocked(seen: &Seen) -> Option<Next<Step>> {
         )),
         SecretSeen::Foreign(owner) => Some(human(
             Reason::SecretConflict,
-            format!("the Secret to write exists and belongs to {owner}: delete it, or name another Secret in a new object"),
+            format!(
+                "the Secret to write exists and belongs to {owner}: delete it, or name another Secret in a new object"
+            ),
         )),
     }
 }
@@ -62,7 +64,7 @@ pub(super) fn due(want: &Desired, seen: &Seen, client: &OauthClient, now: Timest
 }
 
 /// When the schedule asks for a new secret or key.
-pub(super) fn rotates_at(want: &Desired, carried: &Carried) -> Option<Timestamp> {
+pub fn rotates_at(want: &Desired, carried: &Carried) -> Option<Timestamp> {
     let every = want.turnover.every?;
     carried.current().and_then(|current| current.created_at.checked_add(every).ok())
 }

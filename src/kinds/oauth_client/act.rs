@@ -1,0 +1,234 @@
+//! The steps of an OAuth client. Each makes one effect, in Qlik Cloud or in Kubernetes; what a one-time answer holds is
+//! written to its Secret in the same step.
+
+use super::super::parent::Parent;
+use super::Sight;
+use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus};
+use crate::engine::{Acted, Context, Error, api_of, within, write};
+use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
+use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
+use crate::qlik::{self, Effect, NewOauthClient, OauthClient, OauthClientChange, OauthClientId};
+use kube::ResourceExt;
+use serde_json::json;
+
+type Draft = QlikOAuthClientStatus;
+
+pub(super) async fn act(
+    object: &QlikOAuthClient,
+    step: &Step,
+    sight: Box<Sight>,
+    (draft, cx): (Draft, &Context),
+) -> Result<Acted<QlikOAuthClient>, Error> {
+    let work = Work { object, sight: &sight, cx };
+    match step {
+        Step::Hold => {
+            let held = write::hold(&api_of(object, &cx.client), &object.metadata, CHILD_FINALIZER, json!({})).await?;
+            Ok(Acted::wrote(held, draft))
+        }
+        Step::Announce => Ok(Acted::wrote(work.announce().await?, draft)),
+        Step::Create => work.create(draft).await,
+        Step::Bind(id) => Ok(Acted { persist: true, ..Acted::look_again(work.bound(id, draft)) }),
+        Step::Forget => Ok(Acted { persist: true, ..Acted::look_again(work.forgotten(draft)) }),
+        Step::Change(changes) => work.change(changes, draft).await,
+        Step::SetConsent(consent) => {
+            work.api()?.set_consent(work.id()?, *consent).await?;
+            work.knowing(draft, |client| client.consent = Some(*consent))
+        }
+        Step::Publish => {
+            let at = work.api()?.publish_oauth_client(work.id()?).await?;
+            work.knowing(draft, |client| client.published_at = Some(at))
+        }
+        Step::Reserve { issued, before } => {
+            work.reserve(issued, before).await?;
+            Ok(Acted::look_again(draft))
+        }
+        Step::Mint { former } => work.mint(former, draft).await,
+        Step::NewKey { former } => work.new_key(former, draft).await,
+        Step::Deliver { issued } => {
+            let id = work.id()?.to_string();
+            let values = work.held_values(&work.carried().map(|c| c.issued.clone()).unwrap_or_default());
+            work.write_secret(&id, issued, &values, None).await?;
+            Ok(Acted::look_again(draft))
+        }
+        Step::Discard { hint, .. } => {
+            work.api()?.delete_client_secret(work.id()?, hint).await?;
+            work.knowing(draft, |client| client.secrets.retain(|secret| secret.hint != *hint))
+        }
+        Step::Delete(id) => {
+            work.api()?.delete_oauth_client(id).await?;
+            let mut seen = sight.seen.clone();
+            seen.client = Found::None;
+            Ok(Acted { seen: Some(work.sight_of(seen)), ..Acted::look_again(draft) })
+        }
+    }
+}
+
+pub(super) struct Work<'a> {
+    pub(super) object: &'a QlikOAuthClient,
+    pub(super) sight: &'a Sight,
+    pub(super) cx: &'a Context,
+}
+
+impl Work<'_> {
+    pub(super) fn parent(&self) -> Result<&Parent, Error> {
+        self.sight.parent.as_deref().ok_or(Error::Raced)
+    }
+
+    pub(super) fn api(&self) -> Result<qlik::TenantApi, Error> {
+        Ok(self.parent()?.api(self.cx))
+    }
+
+    fn client(&self) -> Result<&OauthClient, Error> {
+        match &self.sight.seen.client {
+            Found::One(client) => Ok(client),
+            Found::NotAsked | Found::None | Found::Many(_) => Err(Error::Raced),
+        }
+    }
+
+    pub(super) fn id(&self) -> Result<&OauthClientId, Error> {
+        self.client().map(|client| &client.id)
+    }
+
+    fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    pub(super) fn carried(&self) -> Option<&Carried> {
+        match &self.sight.seen.secret {
+            SecretSeen::Ours(carried) => Some(carried),
+            _ => None,
+        }
+    }
+
+    pub(super) fn touch(&self) {
+        self.cx.ledger.touch(&self.uid(), self.cx.clock.monotonic());
+    }
+
+    /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
+    async fn announce(&self) -> Result<QlikOAuthClient, Error> {
+        let intent = Intent {
+            step: IntentStep::Create,
+            nonce: self.cx.nonce(),
+            holder: self.cx.holder.clone(),
+            at: self.cx.clock.now(),
+            record: None,
+            replaces: None,
+        };
+        self.cx.ledger.note(&intent.nonce, Call::NotSent);
+        let text = serde_json::to_string(&intent).unwrap_or_default();
+        let api = api_of(self.object, &self.cx.client);
+        write::hold(&api, &self.object.metadata, CHILD_FINALIZER, json!({ INTENT: text })).await
+    }
+
+    async fn create(&self, draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        let nonce = self.sight.seen.intent.of(IntentStep::Create).ok_or(Error::Raced)?.nonce.clone();
+        let key = self.key_pair().await?;
+        let want = &self.sight.want;
+        let new = NewOauthClient {
+            app_type: want.app_type.to_owned(),
+            name: want.name.clone(),
+            description: want.description.clone(),
+            client_uri: want.client_uri.clone(),
+            logo_uri: want.logo_uri.clone(),
+            redirect_uris: want.redirect_uris.clone(),
+            allowed_origins: want.allowed_origins.clone(),
+            scopes: want.scopes.clone(),
+            grant_types: want.grant_types.clone(),
+            auth_methods: want.authentication.methods().iter().map(|&method| method.to_owned()).collect(),
+            public_keys: match (&want.authentication, &key) {
+                (Authentication::GivenKey(jwk), _) => vec![jwk.clone()],
+                (_, Some((_, jwk))) => vec![jwk.clone()],
+                (Authentication::Secret | Authentication::GeneratedKey | Authentication::Public, None) => Vec::new(),
+            },
+            consent: want.consent,
+        };
+        let (api, key) = (self.api()?, key);
+        self.still_the_same(&nonce).await?;
+        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new)).await?;
+        self.cx.ledger.made(&self.uid(), client.id.as_str());
+        self.touch();
+        let draft = self.bound(&client.id, draft);
+        match self.deliver_first(&client, secret, key).await {
+            Ok(secret) => {
+                let mut seen = self.sight.seen.clone();
+                seen.id = Some(client.id.clone());
+                (seen.client, seen.secret, seen.rotate) = (Found::One(Box::new(client)), secret, None);
+                Ok(Acted { object: None, draft, seen: Some(self.sight_of(seen)), persist: true })
+            }
+            Err(error) => {
+                // The id must not be lost with it; a secret for it is made anew once the Secret can be written.
+                tracing::warn!(client = %client.id, error = error.chain(), "the new client's Secret cannot be written yet");
+                Ok(Acted { object: None, draft, seen: None, persist: true })
+            }
+        }
+    }
+
+    async fn change(&self, changes: &[OauthClientChange], draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        // A secret in the answer was not asked for by anybody: it is found by its hint, and goes.
+        let unasked = self.api()?.change_oauth_client(self.id()?, changes).await?;
+        self.touch();
+        if unasked.is_some() {
+            return Ok(Acted::look_again(draft));
+        }
+        self.knowing(draft, |client| changes.iter().for_each(|change| client.apply(change)))
+    }
+
+    /// The step's effect taken as seen: Qlik answers it with nothing. It is looked at again soon.
+    fn knowing(&self, draft: Draft, change: impl FnOnce(&mut OauthClient)) -> Result<Acted<QlikOAuthClient>, Error> {
+        self.touch();
+        let mut client = self.client()?.clone();
+        change(&mut client);
+        let mut seen = self.sight.seen.clone();
+        seen.client = Found::One(Box::new(client));
+        Ok(Acted { seen: Some(self.sight_of(seen)), ..Acted::look_again(draft) })
+    }
+
+    fn sight_of(&self, seen: crate::plan::oauth_client::Seen) -> Box<Sight> {
+        Box::new(Sight {
+            want: self.sight.want.clone(),
+            seen,
+            parent: self.sight.parent.clone(),
+            held: self.sight.held.clone(),
+            delivery: self.sight.delivery.clone(),
+        })
+    }
+
+    fn bound(&self, id: &OauthClientId, draft: Draft) -> Draft {
+        let tenant = self.sight.parent.as_ref().map(|parent| parent.record());
+        Draft { client_id: Some(id.to_string()), tenant, missing_since: None, ..draft }
+    }
+
+    fn forgotten(&self, draft: Draft) -> Draft {
+        self.cx.ledger.safe(&self.uid());
+        Draft { client_id: None, tenant: None, missing_since: None, published_at: None, issued: Vec::new(), ..draft }
+    }
+
+    /// Makes the call that was announced, and remembers what is known of it from before it is sent.
+    pub(super) async fn announced<T>(
+        &self,
+        nonce: &str,
+        call: impl Future<Output = Result<T, qlik::Error>> + Send,
+    ) -> Result<T, Error> {
+        self.cx.ledger.note(nonce, Call::Unknown);
+        let outcome = call.await;
+        match &outcome {
+            Ok(_) => self.cx.ledger.note(nonce, Call::Closed),
+            Err(error) if error.effect() == Effect::None => self.cx.ledger.note(nonce, Call::NoEffect),
+            Err(_) => {}
+        }
+        outcome.map_err(Error::from)
+    }
+
+    /// Reads the object live and compares it with the one that was decided on.
+    async fn still_the_same(&self, nonce: &str) -> Result<(), Error> {
+        let api = api_of(self.object, &self.cx.client);
+        let live = within("read the object once more", api.get(&self.object.name_any())).await?;
+        let annotation = live.annotations().get(INTENT).map(String::as_str);
+        let announced = matches!(IntentSeen::read(annotation, |_| Call::Unknown),
+            IntentSeen::Found { intent, .. } if intent.nonce == nonce);
+        let same = live.uid() == self.object.uid()
+            && live.metadata.generation == self.object.metadata.generation
+            && live.metadata.deletion_timestamp.is_none();
+        if announced && same && !live.spec.suspend { Ok(()) } else { Err(Error::Raced) }
+    }
+}

@@ -1,0 +1,185 @@
+//! Secrets and keys of an OAuth client: made, and handed over to the app's Secret in the same step.
+
+use super::act::Work;
+use super::delivery::{self, Delivery, Kind, MINTING, Secrets};
+use super::report;
+use crate::crd::QlikOAuthClientStatus;
+use crate::engine::{Acted, Error};
+use crate::keys::{self, KeyPair};
+use crate::plan::fingerprint;
+use crate::plan::intent::Call;
+use crate::plan::oauth_client::{Carried, Content, Issued, Minting, SecretSeen};
+use crate::qlik::{self, Jwk, OauthClient, OauthClientChange};
+use crate::secrets::{self, Held, Target};
+use jiff::Timestamp;
+use std::time::Duration;
+
+type Draft = QlikOAuthClientStatus;
+type Outcome = Result<Acted<crate::crd::QlikOAuthClient>, Error>;
+
+impl Work<'_> {
+    /// Writes the first Secret of a new client.
+    pub(super) async fn deliver_first(
+        &self,
+        client: &OauthClient,
+        secret: Option<qlik::Secret>,
+        key: Option<(KeyPair, Jwk)>,
+    ) -> Result<SecretSeen, Error> {
+        let Some(delivery) = &self.sight.delivery else {
+            return Ok(SecretSeen::NotWanted);
+        };
+        let (current, issued) = match (delivery.kind, secret, key) {
+            (Kind::ClientSecret, Some(secret), _) => {
+                let hint =
+                    client.secrets.iter().find(|hint| secret.expose().starts_with(&hint.hint)).ok_or(Error::Raced)?;
+                let issued = self.issued(&hint.hint, (hint.created_at, hint.created_by.clone()), &secret, None)?;
+                (Some(secret), vec![issued])
+            }
+            (Kind::PrivateKey(_), _, Some((pair, jwk))) => {
+                let issued = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
+                (Some(pair.private_pem), vec![issued])
+            }
+            (Kind::Nothing, ..) => (None, Vec::new()),
+            (Kind::ClientSecret | Kind::PrivateKey(_), ..) => return Err(Error::Raced),
+        };
+        let values = Secrets { current, previous: None };
+        self.write_secret(client.id.as_str(), &issued, &values, None).await?;
+        let client_id = Some(client.id.to_string());
+        Ok(SecretSeen::Ours(Carried { client_id, issued, minting: None, content: Content::AsDeclared }))
+    }
+
+    fn issued(
+        &self,
+        id: &str,
+        (created_at, by): (Option<Timestamp>, Option<String>),
+        value: &qlik::Secret,
+        jwk: Option<Jwk>,
+    ) -> Result<Issued, Error> {
+        let key = fingerprint::Key::new(&self.parent()?.credential.client_secret);
+        Ok(Issued {
+            id: id.to_owned(),
+            created_at: created_at.unwrap_or_else(|| self.cx.clock.now()),
+            retires_at: None,
+            by,
+            fingerprint: Some(delivery::fingerprint(value, &key)),
+            jwk,
+        })
+    }
+
+    /// A key pair for a client that signs with a generated one.
+    pub(super) async fn key_pair(&self) -> Result<Option<(KeyPair, Jwk)>, Error> {
+        let Some(Delivery { kind: Kind::PrivateKey(algorithm), .. }) = self.sight.delivery else {
+            return Ok(None);
+        };
+        let made = tokio::task::spawn_blocking(move || keys::generate(algorithm)).await;
+        let pair = made.ok().and_then(Result::ok).ok_or(Error::Crypto)?;
+        let jwk = pair.public.jwk(&pair.public.thumbprint(), algorithm).map_err(|_| Error::Crypto)?;
+        Ok(Some((pair, jwk)))
+    }
+
+    pub(super) async fn reserve(&self, issued: &[Issued], before: &[String]) -> Result<(), Error> {
+        let minting = Minting { nonce: self.cx.nonce(), at: self.cx.clock.now(), before: before.to_vec() };
+        self.cx.ledger.note(&minting.nonce, Call::NotSent);
+        let id = self.id()?.to_string();
+        // What a Secret for a former client says is of no more use.
+        let ours = self.carried().filter(|carried| carried.client_id.as_deref() == Some(&id));
+        let values = ours.map(|carried| self.held_values(&carried.issued)).unwrap_or_default();
+        self.write_secret(&id, issued, &values, Some(&minting)).await.map(drop)
+    }
+
+    pub(super) async fn mint(&self, former: &[Issued], draft: Draft) -> Outcome {
+        let carried = self.carried().ok_or(Error::Raced)?;
+        let (minting, _) = carried.minting.clone().ok_or(Error::Raced)?;
+        let (api, id) = (self.api()?, self.id()?);
+        let held = self.held_values(&carried.issued);
+        let minted = self.announced(&minting.nonce, api.mint_client_secret(id)).await?;
+        self.touch();
+        let made = self.issued(&minted.hint, (minted.created_at, minted.created_by), &minted.secret, None)?;
+        let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
+        let values = Secrets { current: Some(minted.secret), previous: held.current };
+        self.write_secret(id.as_str(), &issued, &values, None).await?;
+        Ok(Acted::look_again(draft))
+    }
+
+    /// Qlik Cloud gets the new key before the app does, so that whatever the app signs with is known there.
+    pub(super) async fn new_key(&self, former: &[Issued], draft: Draft) -> Outcome {
+        let (pair, jwk) = self.key_pair().await?.ok_or(Error::Raced)?;
+        let id = self.id()?.clone();
+        let keys = former.iter().filter_map(|issued| issued.jwk.clone()).chain([jwk.clone()]).collect();
+        self.api()?.change_oauth_client(&id, &[OauthClientChange::PublicKeys(keys)]).await?;
+        self.touch();
+        let made = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
+        let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
+        let values = Secrets { current: Some(pair.private_pem), previous: None };
+        self.write_secret(id.as_str(), &issued, &values, None).await?;
+        Ok(Acted::look_again(draft))
+    }
+
+    /// The values that the Secret holds.
+    pub(super) fn held_values(&self, issued: &[Issued]) -> Secrets {
+        let (Some(delivery), Some(held), Ok(parent)) = (&self.sight.delivery, &self.sight.held, self.parent()) else {
+            return Secrets::default();
+        };
+        delivery.held(held, issued, &fingerprint::Key::new(&parent.credential.client_secret))
+    }
+
+    /// Writes the Secret. Tries for a while, since what it holds may exist nowhere else; over a version that somebody
+    /// changed meanwhile only while it is still ours and under the same announcement.
+    pub(super) async fn write_secret(
+        &self,
+        client_id: &str,
+        issued: &[Issued],
+        values: &Secrets,
+        minting: Option<&Minting>,
+    ) -> Result<(), Error> {
+        let Some(delivery) = &self.sight.delivery else { return Ok(()) };
+        let mut content = delivery.content(self.parent()?, client_id, issued, values)?;
+        match minting {
+            Some(minting) => {
+                let text = serde_json::to_string(minting).unwrap_or_default();
+                content.annotations.insert(MINTING.to_owned(), text);
+            }
+            None => content.without = vec![MINTING],
+        }
+        if minting.is_none() && values.current.is_some() {
+            delivery::note_rotation(&mut content, self.sight.seen.rotate.as_ref());
+        }
+        let mut held = self.sight.held.as_deref().cloned();
+        let announced = held.as_ref().and_then(|held| held.annotation(MINTING)).map(str::to_owned);
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let seen = (delivery.name.as_str(), held.as_ref());
+            let error = match secrets::write(&self.cx.client, self.object, seen, &content).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if pause > WRITE_LONGEST || report::is_final(&error) {
+                return Err(error);
+            }
+            self.pause(pause).await;
+            pause *= 2;
+            held = self.again(&delivery.name, announced.as_deref()).await?;
+        }
+    }
+
+    /// The Secret as it stands now, if it may still be written over.
+    async fn again(&self, name: &str, announced: Option<&str>) -> Result<Option<Held>, Error> {
+        match secrets::look(&self.cx.client, self.object, name).await {
+            Ok(Target::Free) if self.sight.held.is_none() => Ok(None),
+            Ok(Target::Ours(held)) if held.annotation(MINTING) == announced => Ok(Some(*held)),
+            Ok(_) => Err(Error::Raced),
+            Err(Error::Raced) => Err(Error::Raced),
+            Err(_) => Ok(self.sight.held.as_deref().cloned()),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a requeue would start a new pass and drop a secret that is shown once"
+    )]
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+const WRITE_LONGEST: Duration = Duration::from_secs(4);
