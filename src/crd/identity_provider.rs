@@ -204,6 +204,8 @@ pub struct VerificationStatus {
     pub state: VerificationState,
     /// The page that a tenant administrator has to open.
     pub page: String,
+    /// The provider's id in Qlik Cloud.
+    pub provider_id: String,
     /// What Qlik Cloud answered to the last trial.
     pub answer: Option<String>,
     /// The version of the options that are to be tried, as Qlik Cloud names it.

@@ -1,7 +1,10 @@
 //! Identity providers of a tenant.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
 use http::Method;
 use serde_json::Value;
 
@@ -30,6 +33,13 @@ impl TenantApi {
     /// reference does not say.
     pub async fn identity_providers(&self) -> Result<Vec<IdentityProvider>, Error> {
         every_page(&self.session, ("identity_providers.list", PATH), PAGE.to_owned(), read_page).await
+    }
+
+    /// The same as it was at `newer_than` (monotonic time) or later: asked for once by all who need it at that time.
+    pub async fn recent_identity_providers(&self, newer_than: Duration) -> Result<Arc<Vec<IdentityProvider>>, Error> {
+        let (recent, key) = self.session.providers();
+        let api = self.clone();
+        recent.get(key, newer_than, || async move { api.identity_providers().await }.boxed()).await
     }
 
     /// The provider of this id, `None` when Qlik says that there is none.

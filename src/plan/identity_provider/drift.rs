@@ -114,7 +114,7 @@ fn print_of(provider: &IdentityProvider, seen: &Seen) -> Print {
 }
 
 /// The options in force are the declared ones.
-pub(super) fn is_live(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> bool {
+pub fn is_live(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> bool {
     is_declared(want, provider.options.as_ref(), (print_of(provider, seen), seen))
 }
 

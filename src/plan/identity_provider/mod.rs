@@ -14,7 +14,7 @@ mod replace;
 mod trial;
 
 pub use desired::{Desired, KeySource, Turnover};
-pub use drift::{differing, unchangeable};
+pub use drift::{differing, is_live, unchangeable};
 pub use facts::{Change, Keys, Occupant, Pair, Print, Record, Role, SecretSeen, Seen, Step, Trial};
 pub use keys::due as rotates_at;
 
@@ -71,18 +71,22 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
             "people log in to a tenant through one provider only, and {rival} is older and asks for that: nothing is done here. \
              Set spec.active: false in one of the two, or delete one"
         );
-        return Some(human(Reason::Conflict, message));
+        return Some(conflicting(message));
     }
     match &seen.occupant {
-        Some(Occupant { id, object: None }) => Some(human(
-            Reason::Conflict,
+        Some(Occupant { id, object: None }) => Some(conflicting(
             format!(
-                "people log in through identity provider {id}, which was not made by this operator: nothing is done here. \
+                "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
                  Deactivate it in the tenant's administration, then this one is put in its place"
             ),
         )),
         Some(_) | None => None,
     }
+}
+
+/// Looked at again soon: what ends it may happen to another object, or in Qlik Cloud alone.
+fn conflicting(message: String) -> Next<Step> {
+    Next::Wait { finding: Finding::human(Reason::Conflict, message), recheck: Duration::from_secs(60) }
 }
 
 /// There is a provider: bring it to what is declared, or replace it.
