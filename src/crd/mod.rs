@@ -27,7 +27,7 @@ pub use identity_provider::{
     QlikIdentityProvider, QlikIdentityProviderSpec, QlikIdentityProviderStatus, RetiringProvider, SuccessorProvider,
     Verification, VerificationState, VerificationStatus,
 };
-pub use names::{ExactTime, LocalSecretRef, SecretKeyRef};
+pub use names::{ExactTime, LocalSecretRef, SecretKeyRef, whole_seconds};
 pub use oauth_client::{
     AppType, ClientAuth, ClientSecretAuth, Consent, GeneratedKey, GrantType, PrivateKeyJwtAuth, PublicClient,
     QlikOAuthClient, QlikOAuthClientSpec, QlikOAuthClientStatus,

@@ -144,7 +144,8 @@ impl Work<'_> {
         };
         let (api, key) = (self.api()?, key);
         self.still_the_same(&nonce).await?;
-        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new)).await?;
+        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
         let draft = self.bound(&client.id, draft);

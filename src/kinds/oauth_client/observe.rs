@@ -5,13 +5,14 @@ use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
 use crate::crd::{
-    CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, ROTATE_AT, Reason,
+    CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT,
+    ROTATE_AT, Reason,
 };
 use crate::engine::{Context, Error, root};
 use crate::keys::{Algorithm, PublicKey};
 use crate::plan::Finding;
 use crate::plan::child::{Deletion, Place};
-use crate::plan::intent::{Call, Intent, IntentSeen};
+use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
 use crate::plan::oauth_client::{Desired, Found, Issued, SecretSeen, Seen};
 use crate::qlik::{self, Jwk, OauthClient, OauthClientId};
@@ -177,13 +178,20 @@ impl Look<'_> {
             if seen.deletion != Deletion::None && seen.intent == IntentSeen::None {
                 return Ok(Found::None); // nothing was ever announced
             }
-            let list = api.recent_oauth_clients(self.newer_than_object(seen, now)).await?;
-            return Ok(self.marked(&list));
+            let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
+            if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
+                api.pay_for_write().await?;
+                self.cx.ledger.paid(&self.object.uid().unwrap_or_default(), now);
+            }
+            return Ok(found);
         };
         let uid = self.object.uid().unwrap_or_default();
         let touched = self.cx.ledger.touched(&uid).unwrap_or(Duration::ZERO);
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
+        // Whoever asks for a look has just done something, and wants it seen.
+        let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
         let ordinary = report::is_ready(&self.draft.conditions)
+            && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;
         let recently_changed = !touched.is_zero() && now.saturating_sub(touched) < READ_SINGLY;
@@ -203,6 +211,13 @@ impl Look<'_> {
             None => api.oauth_client(id).await?,
         };
         Ok(found.map_or(Found::None, |client| Found::One(Box::new(client))))
+    }
+
+    fn is_about_to_announce(&self, seen: &Seen) -> bool {
+        match seen.intent.permit(IntentStep::Create, self.cx.clock.now()) {
+            Permit::Announce | Permit::TakeOver => true,
+            Permit::Act(_) | Permit::Wait(_) | Permit::Unreadable => false,
+        }
     }
 
     /// How new a list has to be in which an object's client may be missing: newer than the object, and after a call of
