@@ -5,6 +5,7 @@ use http::Method;
 use super::auth::Auth;
 use super::classify::Asked;
 use super::error::Error;
+use super::identity_provider::IdentityProvider;
 use super::ids::{Hostname, Hosts, Region, TenantHost};
 use super::limits::{Limits, Stats, Tier};
 use super::oauth_client::OauthClient;
@@ -26,6 +27,7 @@ pub struct Cloud {
     clock: Clock,
     term: Term,
     clients: Recent<Vec<OauthClient>>,
+    providers: Recent<Vec<IdentityProvider>>,
 }
 
 impl Cloud {
@@ -34,7 +36,7 @@ impl Cloud {
         let transport = Transport::new(&endpoints, clock.clone())?;
         let limits = Limits::new(clock.clone());
         let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
-        let clients = Recent::new(clock.clone());
+        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock.clone()));
         Ok(Self {
             hosts: Hosts::new(endpoints.domain),
             transport,
@@ -43,6 +45,7 @@ impl Cloud {
             clock,
             term: Term::unlimited(),
             clients,
+            providers,
         })
     }
 
@@ -94,6 +97,7 @@ impl Cloud {
         self.auth.sweep();
         self.limits.sweep();
         self.clients.sweep();
+        self.providers.sweep();
     }
 
     fn session(&self, host: Hostname, credential: &Credential) -> Session {
@@ -110,6 +114,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The tenant's identity providers as they were listed lately.
+    pub(super) fn providers(&self) -> (&Recent<Vec<IdentityProvider>>, (CredentialKey, Hostname)) {
+        (&self.cloud.providers, (self.credential.key(), self.host.clone()))
+    }
+
     /// The tenant's OAuth clients as they were listed lately.
     pub(super) fn clients(&self) -> (&Recent<Vec<OauthClient>>, (CredentialKey, Hostname)) {
         (&self.cloud.clients, (self.credential.key(), self.host.clone()))

@@ -27,12 +27,12 @@ fn call(api: &'static str, method: Method, of: impl fmt::Display) -> Call {
 
 /// Whether Qlik says that a thing is not there. Its errors have codes; a bare 404 comes from somebody who stands in
 /// front of it and says nothing of the thing.
-fn is_absent(error: &Error) -> bool {
+pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::NotFound(reply) if reply.code.is_some())
 }
 
 /// The outcome of a deletion: what is not there is as good as deleted.
-fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
+pub(super) fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
     match outcome {
         Ok(answer) => answer.optional_json().map(drop),
         Err(error) if is_absent(&error) => Ok(()),
