@@ -17,7 +17,7 @@ pub use child::{
     ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
 };
 pub use conditions::{ConditionType, Phase, Reason};
-pub use names::{ExactTime, LocalSecretRef, SecretKeyRef};
+pub use names::{ExactTime, LocalSecretRef, SecretKeyRef, whole_seconds};
 pub use oauth_client::{
     AppType, ClientAuth, ClientSecretAuth, Consent, GeneratedKey, GrantType, PrivateKeyJwtAuth, PublicClient,
     QlikOAuthClient, QlikOAuthClientSpec, QlikOAuthClientStatus,

@@ -165,11 +165,21 @@ impl<K: Managed> Pass<'_, K> {
     async fn persist(&mut self, step: &K::Step) -> Result<(), Error> {
         let verdict = self.verdict(K::progress(step), false);
         let status = self.object.describe(self.draft.clone(), &verdict, self.cx.clock.now());
-        let api = api_of(&self.object, &self.cx.client);
-        self.object = write::status_whatever(&api, self.object.meta(), &status).await?;
+        self.object = self.write_status(&status).await?;
         self.draft = status;
         self.cx.ledger.safe(self.object.meta().uid.as_deref().unwrap_or_default());
         Ok(())
+    }
+
+    /// Writes the status as it was decided on; whatever happened meanwhile only where it holds an id that nobody else
+    /// knows. Anything else could be decided on an old copy, and must not replace what is newer.
+    async fn write_status(&self, status: &K::Status) -> Result<K, Error> {
+        let api = api_of(&self.object, &self.cx.client);
+        if self.cx.ledger.is_unsaved(self.object.meta().uid.as_deref().unwrap_or_default()) {
+            write::status_whatever(&api, self.object.meta(), status).await
+        } else {
+            write::status(&api, self.object.meta(), status).await
+        }
     }
 
     async fn release(&mut self, parting: Option<Note>) -> Result<Ended, Error> {
@@ -250,13 +260,7 @@ impl<K: Managed> Pass<'_, K> {
         if self.object.status() == Some(&status) {
             return Ok(());
         }
-        let api = api_of(&self.object, &self.cx.client);
-        let written = if self.cx.ledger.is_unsaved(self.object.meta().uid.as_deref().unwrap_or_default()) {
-            write::status_whatever(&api, self.object.meta(), &status).await
-        } else {
-            write::status(&api, self.object.meta(), &status).await
-        };
-        match written {
+        match self.write_status(&status).await {
             Ok(object) => {
                 self.cx.ledger.safe(object.meta().uid.as_deref().unwrap_or_default());
                 self.overtaken = asked(&object) != asked(&self.object);

@@ -107,6 +107,11 @@ impl Session {
         self.cloud.limits.admits(self.credential.key(), &self.host, Tier::Two)
     }
 
+    /// Takes the turn of one write.
+    pub(super) async fn pay_for_write(&self) -> Result<(), Error> {
+        self.cloud.limits.acquire(self.credential.key(), &self.host, Tier::Two).await
+    }
+
     /// Makes a call, inside the budget and with a good token. When a token that we already had is answered with 401,
     /// it is renewed and the call repeated, once: whatever the method, a 401 had no effect.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
@@ -126,7 +131,9 @@ impl Session {
     async fn once(&self, call: &Call, token: &super::Secret) -> Result<Answer, Error> {
         let Cloud { transport, limits, .. } = &self.cloud;
         let key = self.credential.key();
-        limits.acquire(key, &self.host, call.tier).await?;
+        if !call.paid {
+            limits.acquire(key, &self.host, call.tier).await?;
+        }
         let outcome = transport.send(Asked::Api, &self.host, call, Some(token)).await;
         if let Err(Error::Throttled { retry_after, .. }) = &outcome {
             limits.close(key, &self.host, call.tier, *retry_after);

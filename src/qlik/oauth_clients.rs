@@ -41,6 +41,13 @@ fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
 }
 
 impl TenantApi {
+    /// Makes sure that the credentials are accepted, and takes the turn of one write, before anything is announced that
+    /// depends on them: an announcement that has to wait runs out, and is written again.
+    pub async fn pay_for_write(&self) -> Result<(), Error> {
+        self.session.authorize().await?;
+        self.session.pay_for_write().await
+    }
+
     /// All OAuth clients that the tenant has.
     pub async fn oauth_clients(&self) -> Result<Vec<OauthClient>, Error> {
         let list = ("oauth_clients.list", PATH);
@@ -76,9 +83,14 @@ impl TenantApi {
     }
 
     /// Makes a client. Qlik Cloud knows no idempotency key: a second call makes a second one. Only a client that proves
-    /// itself by a secret gets one, and it is shown this once.
-    pub async fn create_oauth_client(&self, new: &NewOauthClient) -> Result<(OauthClient, Option<Secret>), Error> {
-        let call = Call::new("oauth_clients.create", Method::POST, PATH).json(new)?;
+    /// itself by a secret gets one, and it is shown this once. `paid` says that its turn was taken by
+    /// [`Self::pay_for_write`].
+    pub async fn create_oauth_client(
+        &self,
+        new: &NewOauthClient,
+        paid: bool,
+    ) -> Result<(OauthClient, Option<Secret>), Error> {
+        let call = Call::new("oauth_clients.create", Method::POST, PATH).json(new)?.with_turn(paid);
         let answer = self.session.call(&call).await?;
         let mut body = answer.json()?;
         let secret = take_secret(&mut body);

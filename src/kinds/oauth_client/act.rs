@@ -157,7 +157,8 @@ impl Work<'_> {
         };
         let (api, key) = (self.api()?, key);
         self.still_the_same(&nonce).await?;
-        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new)).await?;
+        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
         // The next object of this name must not look for it in a list from before.

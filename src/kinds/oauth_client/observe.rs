@@ -12,7 +12,7 @@ use crate::engine::{Context, Error, root};
 use crate::keys::{Algorithm, PublicKey};
 use crate::plan::Finding;
 use crate::plan::child::{Deletion, Place};
-use crate::plan::intent::{Call, Intent, IntentSeen};
+use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
 use crate::plan::oauth_client::{Carried, Desired, Found, Issued, SecretSeen, Seen};
 use crate::qlik::{self, Jwk, OauthClient, OauthClientId};
@@ -202,8 +202,12 @@ impl Look<'_> {
             if seen.deletion != Deletion::None && seen.intent == IntentSeen::None {
                 return Ok(Found::None); // nothing was ever announced
             }
-            let list = api.recent_oauth_clients(self.newer_than_object(seen, now)).await?;
-            return Ok(self.marked(&list));
+            let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
+            if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
+                api.pay_for_write().await?;
+                self.cx.ledger.paid(&self.object.uid().unwrap_or_default(), now);
+            }
+            return Ok(found);
         };
         let uid = self.object.uid().unwrap_or_default();
         let touched = self.cx.ledger.touched(&uid).unwrap_or(Duration::ZERO);
@@ -231,6 +235,13 @@ impl Look<'_> {
             None => api.oauth_client(id).await?,
         };
         Ok(found.map_or(Found::None, |client| Found::One(Box::new(client))))
+    }
+
+    fn is_about_to_announce(&self, seen: &Seen) -> bool {
+        match seen.intent.permit(IntentStep::Create, self.cx.clock.now()) {
+            Permit::Announce | Permit::TakeOver => true,
+            Permit::Act(_) | Permit::Wait(_) | Permit::Unreadable => false,
+        }
     }
 
     /// How new a list has to be in which an object's client may be missing: newer than the object, and after a call of
