@@ -6,6 +6,7 @@ use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
 use crate::secrets;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{CustomResourceExt, ResourceExt};
@@ -18,8 +19,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn recorded(&self) -> Option<&ChildTenant>;
     /// Whether it has a counterpart in Qlik Cloud, as far as its status tells.
     fn has_counterpart(&self) -> bool;
-    /// Whether it stands as it should while its tenant is in use.
-    fn is_settled_in_use(&self) -> bool;
+    /// What is true of it, as its status says.
+    fn conditions(&self) -> &[Condition];
     /// The Secrets that the operator writes for it, and those that it refers to.
     fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
@@ -217,6 +218,31 @@ pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
         let status = tenant.status.as_ref();
         status.and_then(|s| s.tenant_id.as_deref()).is_some_and(|id| id != recorded.id)
     });
-    let usable = unusable(tenant, child.has_counterpart()).is_none();
-    moved || usable != child.is_settled_in_use()
+    let stands_so = match unusable(tenant, child.has_counterpart()) {
+        None => is_ready(child.conditions()) && !is_covered(child.conditions()),
+        Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
+            reason(child.conditions()) == Some(&finding.reason.to_string())
+        }
+        Some(Standing::Usable(_)) => true,
+    };
+    moved || !stands_so
+}
+
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+fn reason(conditions: &[Condition]) -> Option<&String> {
+    ready(conditions).map(|c| &c.reason)
+}
+
+/// Whether the declared state is reached.
+pub(crate) fn is_ready(conditions: &[Condition]) -> bool {
+    ready(conditions).is_some_and(|c| c.status == "True")
+}
+
+/// Whether an object stands as its tenant's end makes it stand.
+pub(crate) fn is_covered(conditions: &[Condition]) -> bool {
+    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
+    reason(conditions).is_some_and(|reason| covered.contains(reason))
 }

@@ -224,4 +224,10 @@ async fn keys_overlap_as_secrets_do() {
 }
 
 struct Dbg(e2e::stage::Operator);
-impl Drop for Dbg { fn drop(&mut self) { if std::thread::panicking() { eprintln!("JJLOG {}", self.0.log().unwrap()); } } }
+impl Drop for Dbg {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("JJLOG {}", self.0.log().unwrap());
+        }
+    }
+}
