@@ -29,7 +29,7 @@ pub async fn tell(playground: &Playground, screen: &Screen) -> Result<(), Error>
     story.chapter(7, "Acme leaves for good", story.leaving_again()).await?;
     story.chapter(8, "The purge date passes", story.purge()).await?;
     story.chapter(9, "The manifests are removed; the record stays", story.removal()).await?;
-    story.chapter(10, "What was asked of Qlik Cloud in all", story.totals()).await
+    story.chapter(10, "What the operator asked of Qlik Cloud in all", story.totals()).await
 }
 
 pub(super) struct Story<'a> {
