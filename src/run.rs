@@ -13,7 +13,7 @@ use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -268,6 +268,7 @@ fn follow_tenants<K: Child>(
     let children = controller.store();
     let tenants = api::<Lean<QlikTenant>>(client, place);
     controller.watches(tenants, watcher::Config::default(), move |tenant: Lean<QlikTenant>| {
+        cx.ledger.showed(tenant.meta());
         let concerned: Vec<_> = match &tenant.0.0 {
             Err(_) => Vec::new(),
             Ok(tenant) => children

@@ -9,7 +9,7 @@ use crate::secrets;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{CustomResourceExt, ResourceExt};
+use kube::{CustomResourceExt, Resource as _, ResourceExt};
 
 /// An object that lives inside a tenant.
 pub(crate) trait Child: Managed + CustomResourceExt {
@@ -194,14 +194,16 @@ async fn recorded_parent<K: Child>(recorded: &ChildTenant, child: &K, cx: &Conte
     Ok(Parent { id, host, region, credential, source: recorded.credentials_source.clone() })
 }
 
-/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling.
+/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling, or
+/// is behind the watch that woke the child, which would not be woken again.
 async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTenant>, Error> {
     let reference = ObjectRef::new(name).within(namespace);
     let malformed = || Error::Missing {
         reason: Reason::TenantNotReady,
         message: format!("QlikTenant {name} cannot be understood: see its conditions"),
     };
-    if let Some(lean) = cx.tenants.iter().find_map(|store| store.get(&reference)) {
+    let cached = cx.tenants.iter().find_map(|store| store.get(&reference));
+    if let Some(lean) = cached.filter(|lean| !cx.ledger.is_old(lean.meta())) {
         return lean.0.0.as_ref().map(|tenant| Some(tenant.clone())).map_err(|_| malformed());
     }
     let api: Api<crate::engine::Lean<QlikTenant>> = Api::namespaced(cx.client.clone(), namespace);
@@ -211,7 +213,7 @@ async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTe
 
 /// Whether a change of its tenant gives a child something to do.
 pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
-    if child.meta().deletion_timestamp.is_some() {
+    if child.meta().deletion_timestamp.is_some() || tenant.metadata.deletion_timestamp.is_some() {
         return true;
     }
     let moved = child.recorded().is_some_and(|recorded| {
