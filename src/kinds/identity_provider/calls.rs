@@ -119,7 +119,9 @@ impl Work<'_> {
         api.change_identity_provider(id, &sent, None).await?;
         self.touch();
         let mut after = self.provider(id)?.clone();
-        changes.iter().for_each(|change| self.apply(*change, &mut after));
+        for change in changes {
+            self.apply(*change, &mut after);
+        }
         if changes.iter().any(|change| matches!(change, Change::Options | Change::Pending)) {
             // What was written is read back once: how Qlik shows it, and the version that is to be tried.
             let found = api.identity_provider(id).await?.ok_or(Error::Raced)?;
