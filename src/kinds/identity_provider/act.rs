@@ -92,6 +92,13 @@ impl Work<'_> {
         self.cx.ledger.touch(&self.uid(), self.cx.clock.monotonic());
     }
 
+    /// A change that others of the tenant have to know of: a login that goes or comes, a name that is free again.
+    pub(super) fn touch_all(&self) -> Result<(), Error> {
+        self.touch();
+        self.cx.ledger.touch(&observe::shared_by(self.parent()?), self.cx.clock.monotonic());
+        Ok(())
+    }
+
     pub(super) fn provider(&self, id: &ProviderId) -> Result<&IdentityProvider, Error> {
         self.sight.seen.provider(Some(id)).ok_or(Error::Raced)
     }
