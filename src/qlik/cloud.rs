@@ -15,6 +15,7 @@ use super::secret::{Credential, CredentialKey};
 use super::tenants::{Register, TenantApi};
 use super::transport::{Answer, Call, Endpoints, Transport};
 use crate::clock::Clock;
+use crate::term::Term;
 
 /// Qlik Cloud. Clones share one connection pool, the tokens and the rate budgets.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Cloud {
     transport: Transport,
     limits: Limits,
     auth: Auth,
+    clock: Clock,
+    term: Term,
     clients: Recent<Vec<OauthClient>>,
     providers: Recent<Vec<IdentityProvider>>,
 }
@@ -33,8 +36,24 @@ impl Cloud {
         let transport = Transport::new(&endpoints, clock.clone())?;
         let limits = Limits::new(clock.clone());
         let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
-        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock));
-        Ok(Self { hosts: Hosts::new(endpoints.domain), transport, limits, auth, clients, providers })
+        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock.clone()));
+        Ok(Self {
+            hosts: Hosts::new(endpoints.domain),
+            transport,
+            limits,
+            auth,
+            clock,
+            term: Term::unlimited(),
+            clients,
+            providers,
+        })
+    }
+
+    /// Makes no call that changes something once this time is over.
+    #[must_use]
+    pub fn within(mut self, term: Term) -> Self {
+        self.term = term;
+        self
     }
 
     /// Where a region's tenants are created, deactivated and reactivated.
@@ -141,6 +160,9 @@ impl Session {
         let key = self.credential.key();
         if !call.paid {
             limits.acquire(key, &self.host, call.tier).await?;
+        }
+        if call.tier == Tier::Two && !self.cloud.term.holds(self.cloud.clock.monotonic()) {
+            return Err(Error::NotLeading { host: self.host.clone() });
         }
         let outcome = transport.send(Asked::Api, &self.host, call, Some(token)).await;
         if let Err(Error::Throttled { retry_after, .. }) = &outcome {
