@@ -18,6 +18,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn recorded(&self) -> Option<&ChildTenant>;
     /// Whether it has a counterpart in Qlik Cloud, as far as its status tells.
     fn has_counterpart(&self) -> bool;
+    /// Whether it stands as its tenant's end makes it stand.
+    fn is_covered(&self) -> bool;
     /// Whether it stands as it should while its tenant is in use.
     fn is_settled_in_use(&self) -> bool;
     /// The Secrets that the operator writes for it, and those that it refers to.
@@ -217,6 +219,10 @@ pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
         let status = tenant.status.as_ref();
         status.and_then(|s| s.tenant_id.as_deref()).is_some_and(|id| id != recorded.id)
     });
-    let usable = unusable(tenant, child.has_counterpart()).is_none();
-    moved || usable != child.is_settled_in_use()
+    let changed = match unusable(tenant, child.has_counterpart()) {
+        None => !child.is_settled_in_use(),
+        Some(Standing::Covered(_)) => !child.is_covered(),
+        Some(Standing::Waiting(_) | Standing::Usable(_)) => child.is_settled_in_use(),
+    };
+    moved || changed
 }

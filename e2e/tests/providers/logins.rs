@@ -80,7 +80,8 @@ async fn the_oldest_object_has_the_login_and_the_others_name_it() {
     delete(&stage, "first").await;
     let second = stage.until_child::<QlikIdentityProvider>("second", "has the login", Inside::is_ready);
     stage.turn(std::time::Duration::from_secs(120)).unwrap();
-    assert_eq!(active(&stage), [id(&second.await.unwrap())]);
+    let second = second.await.unwrap();
+    assert_eq!(active(&stage), [id(&second)]);
 }
 
 #[tokio::test]

@@ -55,6 +55,10 @@ impl Child for QlikIdentityProvider {
         self.status.as_ref().is_some_and(|status| status.provider_id.is_some())
     }
 
+    fn is_covered(&self) -> bool {
+        self.status.as_ref().is_some_and(|s| report::is_covered(&s.conditions))
+    }
+
     fn is_settled_in_use(&self) -> bool {
         self.status.as_ref().is_some_and(|s| report::is_ready(&s.conditions) && !report::is_covered(&s.conditions))
     }

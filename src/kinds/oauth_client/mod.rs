@@ -54,6 +54,10 @@ impl Child for QlikOAuthClient {
         (written.into_iter().collect(), given.map(|key| key.name.clone()).into_iter().collect())
     }
 
+    fn is_covered(&self) -> bool {
+        self.status.as_ref().is_some_and(|s| report::is_covered(&s.conditions))
+    }
+
     fn is_settled_in_use(&self) -> bool {
         self.status.as_ref().is_some_and(|s| report::is_ready(&s.conditions) && !report::is_covered(&s.conditions))
     }
