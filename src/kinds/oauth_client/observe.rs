@@ -254,7 +254,8 @@ impl Look<'_> {
             IntentSeen::None | IntentSeen::Unreadable => {}
         }
         // One of this name was made or deleted since: a list from before that would mislead.
-        let touched = self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
+        let touched =
+            self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
         let created = self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |at| at.0);
         let age = Duration::try_from(self.cx.clock.now().duration_since(created)).unwrap_or(Duration::ZERO);
         now.saturating_sub(age.saturating_add(WHOLE_SECOND).min(LISTED_WITHIN)).max(touched)
