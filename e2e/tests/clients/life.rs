@@ -25,13 +25,21 @@ async fn an_app_gets_what_it_needs_and_loses_it_with_the_object() {
     stage.until_child_gone::<QlikOAuthClient>("app").await.unwrap();
     assert!(all_in_qlik(&stage).is_empty());
     assert_eq!(effects(&stage), ["oauth-client.created", "oauth-client.deleted"]);
-    stage.until_some("the Secret is collected", async || Ok((!stage.has_secret("app").await?).then_some(()))).await.unwrap();
+    stage
+        .until_some("the Secret is collected", async || Ok((!stage.has_secret("app").await?).then_some(())))
+        .await
+        .unwrap();
 }
 
 /// Each field, how it is declared otherwise, what the simulator shows then, and what a human makes of it.
 fn fields() -> Vec<(&'static str, Value, Value, Value)> {
     let field = |name, spec: Value, field: &str, shown: Value, by_hand: Value| {
-        (name, spec, json!({ field: shown }), json!([{ "op": "replace", "path": format!("/{field}"), "value": by_hand }]))
+        (
+            name,
+            spec,
+            json!({ field: shown }),
+            json!([{ "op": "replace", "path": format!("/{field}"), "value": by_hand }]),
+        )
     };
     let one = |spec: &'static str, name: &'static str, value: Value, other: Value| {
         field(spec, json!({ spec: value }), name, value.clone(), other)
@@ -43,7 +51,12 @@ fn fields() -> Vec<(&'static str, Value, Value, Value)> {
         one("redirectUris", "redirectUris", json!(["https://a.example.com/cb"]), json!(["https://by.hand/cb"])),
         one("allowedOrigins", "allowedOrigins", json!(["https://a.example.com"]), json!(["https://by.hand"])),
         one("scopes", "allowedScopes", json!(["user_default"]), json!(["user_default", "admin_classic"])),
-        one("grantTypes", "allowedGrantTypes", json!(["urn:qlik:oauth:user-impersonation"]), json!(["client_credentials"])),
+        one(
+            "grantTypes",
+            "allowedGrantTypes",
+            json!(["urn:qlik:oauth:user-impersonation"]),
+            json!(["client_credentials"]),
+        ),
     ]
 }
 
@@ -108,8 +121,13 @@ async fn consent_is_kept_as_declared_and_a_published_client_stays_published() {
     // A human threw the whole configuration away.
     by_hand(&stage, "DELETE", &format!("/{id}/connection-configs/me"), Value::Null);
     stage.client_pass("app").await.unwrap();
-    assert_eq!(consent(), "trusted");
+    refused(&stage, "QlikRefused", &["connection configuration", "Delete the client there"]).await;
+}
 
+#[tokio::test]
+async fn it_is_published_once_and_stays_so() {
+    let (stage, _operator) = stage("client").await;
+    let id = client_id(&apply(&stage, MACHINE).await);
     stage.sim.clear_journal();
     stage.patch_child::<QlikOAuthClient>("app", json!({ "spec": { "publish": true } })).await.unwrap();
     let app = stage.until_client("app", "is ready", Inside::is_ready).await.unwrap();

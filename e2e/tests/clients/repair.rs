@@ -1,7 +1,8 @@
 //! What others do to Secret, client and status is put right, and nothing of theirs is written over.
 
 use crate::support::{
-    HOUR, MACHINE, all_in_qlik, apply, by_hand, client_id, effects, hints, id, issued, ready, refused, stage, takes, works,
+    HOUR, MACHINE, all_in_qlik, apply, by_hand, client_id, effects, hints, id, issued, ready, refused, stage, takes,
+    works,
 };
 use e2e::app::Given;
 use e2e::stage::{Inside, Stage, client_manifest};
@@ -29,7 +30,6 @@ async fn what_is_known_is_written_again_without_a_new_secret() {
         json!({ "data": { "tokenUrl": null } }),
         json!({ "stringData": { "extra": "1" } }),
         json!({ "stringData": { "moved": given["clientSecret"] }, "data": { "clientSecret": null } }),
-        json!({ "metadata": { "annotations": { "qlik-operator.dev/client-id": "other" } } }),
     ] {
         stage.patch_secret("app", edit.clone()).await.unwrap();
         let (_, again) = repaired(&stage).await;
@@ -43,11 +43,15 @@ async fn what_is_known_is_written_again_without_a_new_secret() {
 async fn a_lost_secret_is_made_anew_on_the_same_client() {
     let (stage, _operator) = ready("repair", MACHINE).await;
     let id = id(&stage).await;
-    for round in 0..3 {
+    for round in 0..4 {
         let given = stage.read_secret("app").await.unwrap();
         match round {
             0 => drop(stage.patch_secret("app", json!({ "stringData": { "clientSecret": "mine" } })).await.unwrap()),
             1 => drop(stage.patch_secret("app", json!({ "data": null })).await.unwrap()),
+            2 => {
+                let other = json!({ "metadata": { "annotations": { "qlik-operator.dev/client-id": "other" } } });
+                drop(stage.patch_secret("app", other).await.unwrap());
+            }
             _ => stage.delete_secret("app").await.unwrap(),
         }
         let (object, again) = repaired(&stage).await;
@@ -92,7 +96,8 @@ async fn a_secret_of_somebody_else_is_never_written_over() {
         metadata: kube::api::ObjectMeta { name: Some("owner".into()), ..Default::default() },
         ..ConfigMap::default()
     };
-    let map = Api::<ConfigMap>::namespaced(stage.admin(), stage.ns()).create(&PostParams::default(), &map).await.unwrap();
+    let map =
+        Api::<ConfigMap>::namespaced(stage.admin(), stage.ns()).create(&PostParams::default(), &map).await.unwrap();
     let owner = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": map.metadata.uid, "controller": true }]);
     stage.secret("app", &[("mine", "1")]).await.unwrap();
     stage.apply(&client_manifest("app", "acme", MACHINE)).await.unwrap();
@@ -168,7 +173,14 @@ async fn a_wiped_or_forged_status_changes_no_client_id() {
     let forged = Patch::Merge(json!({ "status": { "clientId": other["clientId"] } }));
     stage.clients().patch_status("app", &PatchParams::default(), &forged).await.unwrap();
     stage.client_pass("app").await.unwrap();
-    assert_eq!(effects(&stage), Vec::<String>::new(), "the client of somebody else was changed");
+    refused(&stage, "Conflict", &["remove status.clientId"]).await;
+    let effects = effects(&stage).into_iter().filter(|effect| effect != "oauth-client.created");
+    assert_eq!(effects.count(), 0, "the client of somebody else was changed");
+    let mended = Patch::Merge(json!({ "status": { "clientId": null } }));
+    stage.clients().patch_status("app", &PatchParams::default(), &mended).await.unwrap();
+    stage.client_pass("app").await.unwrap();
+    let object = stage.until_client("app", "is ready again", Inside::is_ready).await.unwrap();
+    assert_eq!(client_id(&object), id);
     assert_eq!(stage.read_secret("app").await.unwrap(), given);
 }
 

@@ -2,8 +2,8 @@
 //! written to its Secret in the same step.
 
 use super::super::parent::Parent;
-use super::Sight;
-use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus};
+use super::{Sight, observe};
+use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus, Reason};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
@@ -31,7 +31,9 @@ pub(super) async fn act(
         Step::Forget => Ok(Acted { persist: true, ..Acted::look_again(work.forgotten(draft)) }),
         Step::Change(changes) => work.change(changes, draft).await,
         Step::SetConsent(consent) => {
-            work.api()?.set_consent(work.id()?, *consent).await?;
+            if !work.api()?.set_consent(work.id()?, *consent).await? {
+                return Err(no_connection(work.id()?));
+            }
             work.knowing(draft, |client| client.consent = Some(*consent))
         }
         Step::Publish => {
@@ -46,7 +48,7 @@ pub(super) async fn act(
         Step::NewKey { former } => work.new_key(former, draft).await,
         Step::Deliver { issued } => {
             let id = work.id()?.to_string();
-            let values = work.held_values(&work.carried().map(|c| c.issued.clone()).unwrap_or_default());
+            let values = work.held_values(issued);
             work.write_secret(&id, issued, &values, None).await?;
             Ok(Acted::look_again(draft))
         }
@@ -56,10 +58,21 @@ pub(super) async fn act(
         }
         Step::Delete(id) => {
             work.api()?.delete_oauth_client(id).await?;
+            cx.ledger.touch(&observe::place(object), cx.clock.monotonic());
             let mut seen = sight.seen.clone();
             seen.client = Found::None;
             Ok(Acted { seen: Some(work.sight_of(seen)), ..Acted::look_again(draft) })
         }
+    }
+}
+
+/// The tenant's configuration of the client was deleted, which no request seen so far undoes.
+fn no_connection(id: &OauthClientId) -> Error {
+    Error::Misconfigured {
+        reason: Reason::QlikRefused,
+        message: format!(
+            "consent cannot be set: the connection configuration of OAuth client {id} was deleted in Qlik Cloud. Delete the client there, and another one is made in its place"
+        ),
     }
 }
 
@@ -148,6 +161,8 @@ impl Work<'_> {
         let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
+        // The next object of this name must not look for it in a list from before.
+        self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         let draft = self.bound(&client.id, draft);
         match self.deliver_first(&client, secret, key).await {
             Ok(secret) => {

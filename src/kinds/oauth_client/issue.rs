@@ -42,7 +42,7 @@ impl Work<'_> {
             (Kind::Nothing, ..) => (None, Vec::new()),
             (Kind::ClientSecret | Kind::PrivateKey(_), ..) => return Err(Error::Raced),
         };
-        let values = Secrets { current, previous: None };
+        let values = Secrets { current, previous: None, fresh: true };
         self.write_secret(client.id.as_str(), &issued, &values, None).await?;
         let client_id = Some(client.id.to_string());
         Ok(SecretSeen::Ours(Carried { client_id, issued, minting: None, content: Content::AsDeclared }))
@@ -96,7 +96,7 @@ impl Work<'_> {
         self.touch();
         let made = self.issued(&minted.hint, (minted.created_at, minted.created_by), &minted.secret, None)?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
-        let values = Secrets { current: Some(minted.secret), previous: held.current };
+        let values = Secrets { current: Some(minted.secret), previous: held.current, fresh: true };
         self.write_secret(id.as_str(), &issued, &values, None).await?;
         Ok(Acted::look_again(draft))
     }
@@ -110,7 +110,7 @@ impl Work<'_> {
         self.touch();
         let made = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
-        let values = Secrets { current: Some(pair.private_pem), previous: None };
+        let values = Secrets { current: Some(pair.private_pem), previous: None, fresh: true };
         self.write_secret(id.as_str(), &issued, &values, None).await?;
         Ok(Acted::look_again(draft))
     }
@@ -141,7 +141,7 @@ impl Work<'_> {
             }
             None => content.without = vec![MINTING],
         }
-        if minting.is_none() && values.current.is_some() {
+        if values.fresh {
             delivery::note_rotation(&mut content, self.sight.seen.rotate.as_ref());
         }
         let mut held = self.sight.held.as_deref().cloned();

@@ -200,7 +200,7 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
             };
             note(false, if former.is_empty() { "SecretIssued" } else { "Rotated" }, "Rotate", what.into())
         }
-        Step::Deliver { .. } if settled => {
+        Step::Deliver { issued } if settled && same_secrets(status, issued) => {
             note(true, "SecretRepaired", "Write", "the Secret was not as it should be and was written again".into())
         }
         Step::Discard { hint, lost: true } => note(
@@ -218,6 +218,12 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
         Step::Delete(id) => note(false, "Deleted", "Delete", format!("deleted OAuth client {id} in Qlik Cloud")),
         Step::Hold | Step::Announce | Step::Reserve { .. } | Step::Deliver { .. } => None,
     }
+}
+
+/// Whether the status speaks of these very secrets: then the Secret is not written because one came or went.
+fn same_secrets(status: Option<&QlikOAuthClientStatus>, issued: &[Issued]) -> bool {
+    let known = status.map(|status| status.issued.as_slice()).unwrap_or_default();
+    known.len() == issued.len() && known.iter().zip(issued).all(|(known, issued)| known.id == issued.id)
 }
 
 /// The event when the object goes and its client does not.
