@@ -1,0 +1,130 @@
+//! How a process of the model sees its world: what `kinds::oauth_client::observe` finds out in the real one.
+
+use super::world::{ME, Object, Status, Stored, World};
+use crate::plan::child::{Deletion, Place};
+use crate::plan::intent::{Call, Intent, IntentSeen};
+use crate::plan::oauth_client::{Carried, Content, Found, Issued, SecretSeen, Seen};
+use crate::qlik::{OauthClient, OauthClientId};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// What a process remembers.
+#[derive(Default)]
+pub(super) struct Lens {
+    pub(super) calls: HashMap<String, Call>,
+    pub(super) made: Option<OauthClientId>,
+    /// When it last changed the client: lists from before are stale.
+    pub(super) touched: Option<Timestamp>,
+    /// The last list of the tenant's clients, and when it was asked for.
+    list: Option<(Timestamp, Vec<OauthClient>)>,
+}
+
+/// What one pass found out.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) object: Object,
+    pub(super) draft: Status,
+    pub(super) stored: Option<Stored>,
+    pub(super) seen: Seen,
+}
+
+/// The values that the Secret holds, each only if it is the one that was written there.
+pub(super) fn genuine(stored: &Stored) -> (Option<String>, Option<String>) {
+    let first = stored.issued.first().filter(|issued| issued.retires_at.is_none()).map(|issued| &issued.id);
+    let current = stored.current.clone().filter(|value| Some(value) == first);
+    let former = |value: &String| stored.issued.iter().skip(1).any(|issued| issued.id == *value);
+    (current, stored.previous.clone().filter(former))
+}
+
+impl Lens {
+    fn call(&self, nonce: &str) -> Call {
+        self.calls.get(nonce).copied().unwrap_or(Call::Unknown)
+    }
+
+    fn carried(&self, stored: &Stored) -> Carried {
+        let (current, previous) = genuine(stored);
+        let declared = stored.client.0 == stored.client.1 && stored.previous == previous;
+        Carried {
+            client_id: Some(stored.client.0.clone()),
+            issued: stored.issued.clone(),
+            minting: stored.minting.clone().map(|minting| (minting.clone(), self.call(&minting.nonce))),
+            content: match current {
+                None => Content::Lost,
+                Some(_) if declared => Content::AsDeclared,
+                Some(_) => Content::Repairable,
+            },
+        }
+    }
+
+    /// Reads the object, then the Secret.
+    pub(super) fn read(&self, world: &World) -> View {
+        let (object, stored) = (world.object.clone(), world.secret.clone());
+        let draft = object.status.clone();
+        let known = |intent: &Intent| self.call(&intent.nonce);
+        let rotate = object.rotate.clone().filter(|asked| Some(asked) != draft.rotated.as_ref());
+        let done = stored.as_ref().and_then(|stored| stored.rotated_for.clone());
+        let as_known = |issued: &Issued| Issued { by: None, fingerprint: None, jwk: None, ..issued.clone() };
+        let seen = Seen {
+            deletion: if object.deleting { Deletion::Requested } else { Deletion::None },
+            held: object.held,
+            place: Place::Usable { id: "t".parse().unwrap(), moved: false },
+            intent: match &object.intent {
+                None => IntentSeen::None,
+                Some(intent) => IntentSeen::Found { intent: intent.clone(), call: known(intent) },
+            },
+            id: draft.id.clone().or_else(|| self.made.clone()),
+            client: Found::NotAsked,
+            foreign_mark: false,
+            missing_since: draft.missing_since,
+            secret: match &stored {
+                _ if object.deleting => SecretSeen::NotWanted,
+                None => SecretSeen::Free,
+                Some(stored) => SecretSeen::Ours(self.carried(stored)),
+            },
+            known: draft.issued.iter().map(as_known).collect(),
+            me: None,
+            rotate: rotate.filter(|asked| Some(asked) != done.as_ref()),
+        };
+        View { object, draft, stored, seen }
+    }
+
+    /// Then the client.
+    pub(super) fn look(&mut self, world: &World, view: &mut View) {
+        let (seen, deleting) = (&mut view.seen, view.object.deleting);
+        let found = match &seen.id {
+            None if deleting && seen.intent == IntentSeen::None => None,
+            None => world.clients.first().cloned(),
+            Some(id) => self.client(world, id, view.object.status.ready && !deleting),
+        };
+        seen.client = found.map_or(Found::None, |client| Found::One(Box::new(client)));
+        if let Found::One(client) = &seen.client {
+            let issued: &[Issued] = match &seen.secret {
+                SecretSeen::Ours(carried) => &carried.issued,
+                _ => &[],
+            };
+            let explained = |hint: &str| issued.iter().any(|issued| issued.id == hint);
+            let asked = !deleting && !client.secrets.iter().all(|secret| explained(&secret.hint));
+            seen.me = asked.then(|| ME.to_owned());
+        }
+    }
+
+    /// By itself, or while it stands as it should from a list that is not older than a minute.
+    fn client(&mut self, world: &World, id: &OauthClientId, ordinary: bool) -> Option<OauthClient> {
+        let one = |list: &[OauthClient]| list.iter().find(|client| client.id == *id).cloned();
+        let fresh = one(&world.clients);
+        if !ordinary {
+            return fresh;
+        }
+        let since = |at: Timestamp| world.now.duration_since(at).as_secs();
+        let touched = self.touched;
+        let at_hand = self.list.as_ref().filter(|(at, _)| since(*at) <= 60 && touched.is_none_or(|touched| *at > touched));
+        match at_hand {
+            Some((_, list)) => one(list).or(fresh),
+            None if touched.is_some_and(|touched| since(touched) < 90) => fresh,
+            None => {
+                self.list = Some((world.now, world.clients.clone()));
+                fresh
+            }
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One operator process, request by request, as `kinds::oauth_client` makes them.
+
+use super::look::{Lens, View, genuine};
+use super::world::{Answer, Refused, Request, Status, Stored, World, jwk};
+use crate::crd::Reason;
+use crate::plan::intent::{Call, Intent, IntentStep};
+use crate::plan::oauth_client::{Authentication, Found, Issued, Minting, SecretSeen, Step, next};
+use crate::plan::{Finding, Next};
+use crate::qlik::{OauthClient, OauthClientChange, OauthClientId};
+use std::time::Duration;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    Refused,
+    AnswerLost,
+    /// It takes effect when nobody waits for it any more.
+    Late,
+    DiedBefore,
+    DiedAfter,
+}
+
+enum Failure {
+    NoEffect,
+    Unknown,
+    Died,
+}
+
+/// Where a pass stands.
+enum Stage {
+    Idle,
+    /// The object and the Secret are read, the client is next.
+    Looking(View),
+    Decided(View, Step),
+    Writing(Box<Write>),
+    Persisting(Status),
+    Reporting(View, Status),
+    Leaving(View),
+}
+
+/// The Secret on its way, tried for a while.
+struct Write {
+    view: View,
+    content: Stored,
+    over: Option<u64>,
+    tries: u8,
+    /// The client is new: its id goes to the status, whatever becomes of the Secret.
+    created: Option<OauthClientId>,
+}
+
+pub(super) struct Process {
+    pub(super) lens: Lens,
+    stage: Stage,
+    /// How the last pass ended, until something happens.
+    pub(super) rest: Option<(Finding, bool, Duration)>,
+}
+
+impl Process {
+    pub(super) fn new() -> Self {
+        Self { lens: Lens::default(), stage: Stage::Idle, rest: None }
+    }
+
+    pub(super) fn restart(&mut self) {
+        *self = Self::new();
+    }
+
+    /// A pass does not last longer than this.
+    pub(super) fn pause(&mut self, seconds: i64) {
+        if seconds > 110 {
+            self.stage = Stage::Idle;
+        }
+    }
+
+    /// One request further.
+    pub(super) fn step(&mut self, world: &mut World, fate: Fate) {
+        self.rest = None;
+        if world.object.released {
+            self.stage = Stage::Idle;
+            return;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Idle => self.stage = Stage::Looking(self.lens.read(world)),
+            Stage::Looking(mut view) => {
+                self.lens.look(world, &mut view);
+                self.decide(world, view);
+            }
+            Stage::Decided(view, step) => self.act(world, (view, step), fate),
+            Stage::Writing(write) => self.write(world, *write, fate),
+            Stage::Persisting(status) => self.put_status(world, (None, status), fate),
+            Stage::Reporting(view, status) => {
+                let version = self.lens.made.is_none().then_some(view.object.version);
+                self.put_status(world, (version, status), fate);
+            }
+            Stage::Leaving(view) => {
+                let _ = self.send(world, Request::Release(view.object.version), fate);
+            }
+        }
+    }
+
+    fn send(&mut self, world: &mut World, request: Request, fate: Fate) -> Result<Answer, Failure> {
+        match fate {
+            Fate::Done => world.commit(request).map_err(|Refused| Failure::NoEffect),
+            Fate::Refused => Err(Failure::NoEffect),
+            Fate::AnswerLost => {
+                let _ = world.commit(request);
+                Err(Failure::Unknown)
+            }
+            Fate::Late => {
+                world.late.push((world.now, request));
+                Err(Failure::Unknown)
+            }
+            Fate::DiedBefore => {
+                self.restart();
+                Err(Failure::Died)
+            }
+            Fate::DiedAfter => {
+                let _ = world.commit(request);
+                self.restart();
+                Err(Failure::Died)
+            }
+        }
+    }
+
+    fn put_status(&mut self, world: &mut World, (version, status): (Option<u64>, Status), fate: Fate) {
+        if self.send(world, Request::PutStatus(version, status), fate).is_ok() {
+            self.lens.made = None;
+        }
+    }
+
+    fn decide(&mut self, world: &World, mut view: View) {
+        view.reflect();
+        let (finding, settled, recheck) = match next(&world.want, &view.seen, world.now) {
+            Next::Do(step) => {
+                self.stage = Stage::Decided(view, step);
+                return;
+            }
+            Next::Release => {
+                self.stage = Stage::Leaving(view);
+                return;
+            }
+            Next::Wait { finding, recheck } => (finding, false, recheck),
+            Next::Settled { finding, recheck } => (finding, true, recheck),
+        };
+        let mut status = Status { ready: settled, ..view.draft.clone() };
+        if finding.reason == Reason::CounterpartGone {
+            status.missing_since = status.missing_since.or(Some(world.now));
+        }
+        self.rest = Some((finding, settled, recheck));
+        if status != view.object.status {
+            self.stage = Stage::Reporting(view, status);
+        }
+    }
+
+    fn act(&mut self, world: &mut World, (view, step): (View, Step), fate: Fate) {
+        match step {
+            Step::Hold => drop(self.send(world, Request::Hold(view.object.version, None), fate)),
+            Step::Announce => {
+                let nonce = self.nonce(world);
+                let holder = "me".to_owned();
+                let (step, at) = (IntentStep::Create, world.now);
+                let intent = Intent { step, nonce, holder, at, record: None, replaces: None };
+                drop(self.send(world, Request::Hold(view.object.version, Some(intent)), fate));
+            }
+            Step::Create => self.create(world, view, fate),
+            Step::Bind(id) => self.stage = Stage::Persisting(view.bound(id)),
+            Step::Forget => {
+                self.lens.made = None;
+                let status = Status { id: None, missing_since: None, issued: Vec::new(), ..view.draft };
+                self.stage = Stage::Persisting(status);
+            }
+            Step::Reserve { issued, before } => self.reserve(world, view, (issued, before)),
+            Step::Mint { former } => self.mint(world, (view, former), fate),
+            Step::NewKey { former } => self.new_key(world, (view, former), fate),
+            Step::Deliver { issued } => {
+                let (current, previous) = view.held();
+                let id = view.id().to_string();
+                let content = Stored { client: (id.clone(), id), current, previous, issued, ..Stored::default() };
+                self.begin_write(world, view, content);
+            }
+            Step::Change(_) | Step::SetConsent(_) | Step::Publish | Step::Discard { .. } | Step::Delete(_) => {
+                self.plain(world, (view, step), fate);
+            }
+        }
+    }
+
+    fn nonce(&mut self, world: &mut World) -> String {
+        let nonce = format!("n{}", world.serial());
+        self.lens.calls.insert(nonce.clone(), Call::NotSent);
+        nonce
+    }
+
+    /// Calls that Qlik Cloud answers with nothing: what they do is taken as seen.
+    fn plain(&mut self, world: &mut World, (mut view, step): (View, Step), fate: Fate) {
+        let id = view.id().clone();
+        let request = match &step {
+            Step::Change(changes) => Request::PatchClient(id, changes.clone()),
+            Step::SetConsent(consent) => Request::SetConsent(id, *consent),
+            Step::Publish => Request::Publish(id),
+            Step::Discard { hint, .. } => Request::DeleteSecret(id, hint.clone()),
+            Step::Delete(id) => Request::DeleteClient(id.clone()),
+            other => unreachable!("{other:?}"),
+        };
+        if self.send(world, request, fate).is_err() {
+            return;
+        }
+        self.lens.touched = Some(world.now);
+        let Found::One(client) = &mut view.seen.client else { unreachable!("looked at") };
+        match step {
+            Step::Change(changes) => changes.iter().for_each(|change| client.apply(change)),
+            Step::SetConsent(consent) => client.consent = Some(consent),
+            Step::Publish => client.published_at = Some(world.now),
+            Step::Discard { hint, .. } => client.secrets.retain(|secret| secret.hint != hint),
+            _ => view.seen.client = Found::None,
+        }
+        self.decide(world, view);
+    }
+
+    /// A call that must not be made twice, announced under this nonce.
+    fn announced(&mut self, world: &mut World, nonce: &str, (request, fate): (Request, Fate)) -> Option<Answer> {
+        self.lens.calls.insert(nonce.to_owned(), Call::Unknown);
+        let outcome = self.send(world, request, fate);
+        match &outcome {
+            Ok(_) => drop(self.lens.calls.insert(nonce.to_owned(), Call::Closed)),
+            Err(Failure::NoEffect) => drop(self.lens.calls.insert(nonce.to_owned(), Call::NoEffect)),
+            Err(Failure::Unknown | Failure::Died) => {}
+        }
+        outcome.ok()
+    }
+
+    fn create(&mut self, world: &mut World, view: View, fate: Fate) {
+        let nonce = view.object.intent.as_ref().map(|intent| intent.nonce.clone()).expect("announced");
+        let live = world.object.intent.as_ref().map(|intent| &intent.nonce);
+        if live != Some(&nonce) || world.object.deleting {
+            return; // Raced
+        }
+        let key = (world.want.authentication == Authentication::GeneratedKey).then(|| jwk(&format!("k{}", world.serial())));
+        let request = Request::PostClient { key };
+        let Some(Answer::Client(client)) = self.announced(world, &nonce, (request, fate)) else { return };
+        self.lens.made = Some(client.id.clone());
+        self.lens.touched = Some(world.now);
+        let made = made_with(&client, world);
+        let id = client.id.to_string();
+        let content = Stored {
+            client: (id.clone(), id),
+            current: Some(made.id.clone()),
+            issued: vec![made],
+            rotated_for: view.seen.rotate.clone(),
+            ..Stored::default()
+        };
+        self.begin_write(world, view, content);
+        if let Stage::Writing(write) = &mut self.stage {
+            write.created = Some(client.id);
+        }
+    }
+
+    fn reserve(&mut self, world: &mut World, view: View, (issued, before): (Vec<Issued>, Vec<String>)) {
+        let minting = Some(Minting { nonce: self.nonce(world), at: world.now, before });
+        let id = view.id().to_string();
+        let ours = view.stored.as_ref().is_some_and(|stored| stored.client.0 == id);
+        let (current, previous) = if ours { view.held() } else { (None, None) };
+        let client = (id.clone(), id);
+        let content = Stored { client, current, previous, issued, minting, ..Stored::default() };
+        self.begin_write(world, view, content);
+    }
+
+    fn mint(&mut self, world: &mut World, (view, former): (View, Vec<Issued>), fate: Fate) {
+        let nonce = view.minting().expect("announced").nonce.clone();
+        let id = view.id().clone();
+        let request = Request::PostSecret(id.clone());
+        let Some(Answer::Secret(made)) = self.announced(world, &nonce, (request, fate)) else { return };
+        self.lens.touched = Some(world.now);
+        let made = Issued {
+            id: made.hint,
+            created_at: made.created_at.unwrap(),
+            retires_at: None,
+            by: made.created_by,
+            fingerprint: Some("f".into()),
+            jwk: None,
+        };
+        let content = Stored {
+            client: (id.to_string(), id.to_string()),
+            current: Some(made.id.clone()),
+            previous: view.held().0,
+            issued: std::iter::once(made).chain(former).collect(),
+            rotated_for: view.seen.rotate.clone(),
+            ..Stored::default()
+        };
+        self.begin_write(world, view, content);
+    }
+
+    fn new_key(&mut self, world: &mut World, (view, former): (View, Vec<Issued>), fate: Fate) {
+        let key = jwk(&format!("k{}", world.serial()));
+        let id = view.id().clone();
+        let keys = former.iter().filter_map(|issued| issued.jwk.clone()).chain([key.clone()]).collect();
+        let request = Request::PatchClient(id.clone(), vec![OauthClientChange::PublicKeys(keys)]);
+        if self.send(world, request, fate).is_err() {
+            return;
+        }
+        self.lens.touched = Some(world.now);
+        let made = key_made(key, world);
+        let content = Stored {
+            client: (id.to_string(), id.to_string()),
+            current: Some(made.id.clone()),
+            issued: std::iter::once(made).chain(former).collect(),
+            rotated_for: view.seen.rotate.clone(),
+            ..Stored::default()
+        };
+        self.begin_write(world, view, content);
+    }
+
+    fn begin_write(&mut self, _: &World, view: View, content: Stored) {
+        let over = view.stored.as_ref().map(|stored| stored.version);
+        self.stage = Stage::Writing(Box::new(Write { view, content, over, tries: 4, created: None }));
+    }
+
+    /// As `issue::write_secret`.
+    fn write(&mut self, world: &mut World, mut write: Write, fate: Fate) {
+        let mut content = write.content.clone();
+        content.rotated_for = content.rotated_for.or_else(|| write.view.stored.as_ref()?.rotated_for.clone());
+        match self.send(world, Request::PutSecret(write.over, content), fate) {
+            Err(Failure::Died) => return,
+            Ok(_) => {}
+            Err(Failure::NoEffect | Failure::Unknown) if write.tries > 0 => {
+                write.tries -= 1;
+                if let Some(over) = write.view.again(world) {
+                    write.over = over;
+                    self.stage = Stage::Writing(Box::new(write));
+                    return;
+                }
+            }
+            Err(Failure::NoEffect | Failure::Unknown) => {}
+        }
+        if let Some(id) = write.created {
+            self.stage = Stage::Persisting(write.view.bound(id));
+        }
+    }
+}
+
+fn made_with(client: &OauthClient, world: &World) -> Issued {
+    match client.public_keys.first() {
+        Some(key) => key_made(key.clone(), world),
+        None => {
+            let secret = client.secrets.first().cloned().expect("made with the client");
+            let (created_at, by) = (secret.created_at.unwrap(), secret.created_by);
+            Issued { id: secret.hint, created_at, retires_at: None, by, fingerprint: Some("f".into()), jwk: None }
+        }
+    }
+}
+
+fn key_made(key: crate::qlik::Jwk, world: &World) -> Issued {
+    let (id, created_at) = (key.kid.clone(), world.now);
+    Issued { id, created_at, retires_at: None, by: None, fingerprint: Some("f".into()), jwk: Some(key) }
+}
+
+impl View {
+    fn held(&self) -> (Option<String>, Option<String>) {
+        self.stored.as_ref().map(genuine).unwrap_or_default()
+    }
+
+    fn minting(&self) -> Option<&Minting> {
+        self.stored.as_ref()?.minting.as_ref()
+    }
+
+    fn id(&self) -> &OauthClientId {
+        match &self.seen.client {
+            Found::One(client) => &client.id,
+            other => panic!("no client to work on: {other:?}"),
+        }
+    }
+
+    fn bound(self, id: OauthClientId) -> Status {
+        Status { id: Some(id), missing_since: None, ..self.draft }
+    }
+
+    /// As `issue::again`: the version to write over, if any may be.
+    fn again(&self, world: &World) -> Option<Option<u64>> {
+        let announced = self.minting().map(|minting| &minting.nonce);
+        match &world.secret {
+            None => Some(None),
+            Some(there) if there.minting.as_ref().map(|minting| &minting.nonce) == announced => Some(Some(there.version)),
+            Some(_) => None,
+        }
+    }
+
+    /// As `report::reflect`.
+    fn reflect(&mut self) {
+        let Found::One(client) = &self.seen.client else { return };
+        self.draft.missing_since = None;
+        if self.seen.id.is_none() {
+            return;
+        }
+        self.draft.id = Some(client.id.clone());
+        if let SecretSeen::Ours(carried) = &self.seen.secret {
+            self.draft.issued.clone_from(&carried.issued);
+        }
+        let asked = self.object.rotate.as_ref();
+        if asked.is_some() && self.seen.rotate.is_none() {
+            self.draft.rotated = asked.cloned();
+        }
+    }
+}
