@@ -29,10 +29,10 @@ pub(super) struct View {
 }
 
 /// The values that the Secret holds, each only if it is the one that was written there.
-pub(super) fn genuine(stored: &Stored) -> (Option<String>, Option<String>) {
-    let first = stored.issued.first().filter(|issued| issued.retires_at.is_none()).map(|issued| &issued.id);
+pub(super) fn genuine(stored: &Stored, issued: &[Issued]) -> (Option<String>, Option<String>) {
+    let first = issued.first().filter(|issued| issued.retires_at.is_none()).map(|issued| &issued.id);
     let current = stored.current.clone().filter(|value| Some(value) == first);
-    let former = |value: &String| stored.issued.iter().skip(1).any(|issued| issued.id == *value);
+    let former = |value: &String| issued.iter().skip(1).any(|issued| issued.id == *value);
     (current, stored.previous.clone().filter(former))
 }
 
@@ -42,7 +42,7 @@ impl Lens {
     }
 
     fn carried(&self, stored: &Stored) -> Carried {
-        let (current, previous) = genuine(stored);
+        let (current, previous) = genuine(stored, &stored.issued);
         let declared = stored.client.0 == stored.client.1 && stored.previous == previous;
         Carried {
             client_id: Some(stored.client.0.clone()),
@@ -92,9 +92,12 @@ impl Lens {
     pub(super) fn look(&mut self, world: &World, view: &mut View) {
         let (seen, deleting) = (&mut view.seen, view.object.deleting);
         let found = match &seen.id {
-            None if deleting && seen.intent == IntentSeen::None => None,
             None => world.clients.first().cloned(),
-            Some(id) => self.client(world, id, view.object.status.ready && !deleting),
+            Some(id) => {
+                let listed = self.listed(world, id, view.object.status.ready && !deleting);
+                let one = || world.clients.iter().find(|client| client.id == *id).cloned();
+                listed.filter(|client| seen.agrees_with(client)).or_else(one)
+            }
         };
         seen.client = found.map_or(Found::None, |client| Found::One(Box::new(client)));
         if let Found::One(client) = &seen.client {
@@ -108,23 +111,20 @@ impl Lens {
         }
     }
 
-    /// By itself, or while it stands as it should from a list that is not older than a minute.
-    fn client(&mut self, world: &World, id: &OauthClientId, ordinary: bool) -> Option<OauthClient> {
-        let one = |list: &[OauthClient]| list.iter().find(|client| client.id == *id).cloned();
-        let fresh = one(&world.clients);
-        if !ordinary {
-            return fresh;
-        }
+    /// While it stands as it should, from a list that is not older than a minute.
+    fn listed(&mut self, world: &World, id: &OauthClientId, ordinary: bool) -> Option<OauthClient> {
         let since = |at: Timestamp| world.now.duration_since(at).as_secs();
         let touched = self.touched;
-        let at_hand = self.list.as_ref().filter(|(at, _)| since(*at) <= 60 && touched.is_none_or(|touched| *at > touched));
-        match at_hand {
-            Some((_, list)) => one(list).or(fresh),
-            None if touched.is_some_and(|touched| since(touched) < 90) => fresh,
-            None => {
-                self.list = Some((world.now, world.clients.clone()));
-                fresh
-            }
+        let fits = |at: Timestamp| since(at) <= 60 && touched.is_none_or(|touched| at > touched);
+        if !ordinary {
+            return None;
         }
+        if !self.list.as_ref().is_some_and(|(at, _)| fits(*at)) {
+            if touched.is_some_and(|touched| since(touched) < 90) {
+                return None;
+            }
+            self.list = Some((world.now, world.clients.clone()));
+        }
+        self.list.as_ref()?.1.iter().find(|client| client.id == *id).cloned()
     }
 }

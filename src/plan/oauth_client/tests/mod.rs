@@ -7,8 +7,8 @@ mod process;
 mod story;
 mod world;
 
-use proptest::prelude::*;
 use process::Fate;
+use proptest::prelude::*;
 use std::time::Duration;
 use story::{Edit, Event, Story};
 

@@ -3,7 +3,7 @@
 use super::look::{Lens, View, genuine};
 use super::world::{Answer, Refused, Request, Status, Stored, World, jwk};
 use crate::crd::Reason;
-use crate::plan::intent::{Call, Intent, IntentStep};
+use crate::plan::intent::{ACT_WITHIN, Call, Intent, IntentStep};
 use crate::plan::oauth_client::{Authentication, Found, Issued, Minting, SecretSeen, Step, next};
 use crate::plan::{Finding, Next};
 use crate::qlik::{OauthClient, OauthClientChange, OauthClientId};
@@ -173,7 +173,7 @@ impl Process {
             Step::Mint { former } => self.mint(world, (view, former), fate),
             Step::NewKey { former } => self.new_key(world, (view, former), fate),
             Step::Deliver { issued } => {
-                let (current, previous) = view.held();
+                let (current, previous) = view.stored.as_ref().map(|s| genuine(s, &issued)).unwrap_or_default();
                 let id = view.id().to_string();
                 let content = Stored { client: (id.clone(), id), current, previous, issued, ..Stored::default() };
                 self.begin_write(world, view, content);
@@ -191,7 +191,17 @@ impl Process {
     }
 
     /// Calls that Qlik Cloud answers with nothing: what they do is taken as seen.
-    fn plain(&mut self, world: &mut World, (mut view, step): (View, Step), fate: Fate) {
+    fn plain(&mut self, world: &mut World, (mut view, step): (View, Step), mut fate: Fate) {
+        let keys =
+            |changes: &[OauthClientChange]| changes.iter().any(|c| matches!(c, OauthClientChange::PublicKeys(_)));
+        if matches!(&step, Step::Change(changes) if keys(changes)) {
+            let version = |stored: &Option<Stored>| stored.as_ref().map(|stored| stored.version);
+            if version(&world.secret) != version(&view.stored) {
+                return; // Raced
+            }
+            // What nothing can fence: a correction of the keys that arrives after the next rotation.
+            fate = if fate == Fate::Late { Fate::AnswerLost } else { fate };
+        }
         let id = view.id().clone();
         let request = match &step {
             Step::Change(changes) => Request::PatchClient(id, changes.clone()),
@@ -234,7 +244,8 @@ impl Process {
         if live != Some(&nonce) || world.object.deleting {
             return; // Raced
         }
-        let key = (world.want.authentication == Authentication::GeneratedKey).then(|| jwk(&format!("k{}", world.serial())));
+        let key =
+            (world.want.authentication == Authentication::GeneratedKey).then(|| jwk(&format!("k{}", world.serial())));
         let request = Request::PostClient { key };
         let Some(Answer::Client(client)) = self.announced(world, &nonce, (request, fate)) else { return };
         self.lens.made = Some(client.id.clone());
@@ -257,8 +268,8 @@ impl Process {
     fn reserve(&mut self, world: &mut World, view: View, (issued, before): (Vec<Issued>, Vec<String>)) {
         let minting = Some(Minting { nonce: self.nonce(world), at: world.now, before });
         let id = view.id().to_string();
-        let ours = view.stored.as_ref().is_some_and(|stored| stored.client.0 == id);
-        let (current, previous) = if ours { view.held() } else { (None, None) };
+        let stands = view.stored.clone().unwrap_or_default();
+        let (current, previous) = (stands.current, stands.previous);
         let client = (id.clone(), id);
         let content = Stored { client, current, previous, issued, minting, ..Stored::default() };
         self.begin_write(world, view, content);
@@ -290,11 +301,17 @@ impl Process {
     }
 
     fn new_key(&mut self, world: &mut World, (view, former): (View, Vec<Issued>), fate: Fate) {
+        let announced = view.minting().expect("announced").clone();
+        let live = world.secret.as_ref().and_then(|secret| secret.minting.as_ref());
+        let age = Duration::try_from(world.now.duration_since(announced.at)).unwrap();
+        if live != Some(&announced) || age > ACT_WITHIN {
+            return; // Raced
+        }
         let key = jwk(&format!("k{}", world.serial()));
         let id = view.id().clone();
         let keys = former.iter().filter_map(|issued| issued.jwk.clone()).chain([key.clone()]).collect();
         let request = Request::PatchClient(id.clone(), vec![OauthClientChange::PublicKeys(keys)]);
-        if self.send(world, request, fate).is_err() {
+        if self.announced(world, &announced.nonce, (request, fate)).is_none() {
             return;
         }
         self.lens.touched = Some(world.now);
@@ -355,7 +372,7 @@ fn key_made(key: crate::qlik::Jwk, world: &World) -> Issued {
 
 impl View {
     fn held(&self) -> (Option<String>, Option<String>) {
-        self.stored.as_ref().map(genuine).unwrap_or_default()
+        self.stored.as_ref().map(|stored| genuine(stored, &stored.issued)).unwrap_or_default()
     }
 
     fn minting(&self) -> Option<&Minting> {
@@ -376,11 +393,10 @@ impl View {
     /// As `issue::again`: the version to write over, if any may be.
     fn again(&self, world: &World) -> Option<Option<u64>> {
         let announced = self.minting().map(|minting| &minting.nonce);
-        match &world.secret {
-            None => Some(None),
-            Some(there) if there.minting.as_ref().map(|minting| &minting.nonce) == announced => Some(Some(there.version)),
-            Some(_) => None,
-        }
+        let there = world.secret.as_ref().map(|there| there.version);
+        let under = world.secret.as_ref().and_then(|there| there.minting.as_ref()).map(|minting| &minting.nonce);
+        let same = there == self.stored.as_ref().map(|stored| stored.version);
+        (there.is_none() || same || (under.is_some() && under == announced)).then_some(there)
     }
 
     /// As `report::reflect`.

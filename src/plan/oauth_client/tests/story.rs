@@ -103,7 +103,7 @@ impl Story {
                         break rest;
                     }
                     steps += 1;
-                    assert!(steps < 60, "no rest after {steps} requests");
+                    assert!(steps < 60, "no rest after {steps} requests: {:?}", self.world.secret);
                 };
                 let (finding, ready, again) = rest;
                 if finding.needs_human {
@@ -134,6 +134,8 @@ impl Story {
         assert_eq!((secret.previous.as_ref(), secret.minting.as_ref()), (None, None));
         let issued: Vec<_> = secret.issued.iter().map(|issued| issued.id.as_str()).collect();
         assert_eq!(issued, [secret.current.as_deref().unwrap()]);
+        assert_eq!(world.object.status.rotated, world.object.rotate);
+        assert!(world.asked_at.is_none_or(|at| secret.issued[0].created_at >= at), "the rotation was swallowed");
         let ours = client.secrets.iter().map(|secret| secret.hint.as_str()).filter(|hint| !world.human.contains(*hint));
         let keys = client.public_keys.iter().map(|key| key.kid.as_str());
         assert_eq!(ours.chain(keys).collect::<Vec<_>>(), issued, "what Qlik Cloud has is what was issued");

@@ -51,7 +51,9 @@ pub(super) struct Object {
 /// One request, to Qlik Cloud or to Kubernetes.
 #[derive(Clone, Debug)]
 pub(super) enum Request {
-    PostClient { key: Option<Jwk> },
+    PostClient {
+        key: Option<Jwk>,
+    },
     PatchClient(OauthClientId, Vec<OauthClientChange>),
     SetConsent(OauthClientId, Consent),
     Publish(OauthClientId),
@@ -89,8 +91,14 @@ pub(super) struct World {
     pub(super) human: BTreeSet<String>,
     /// When the app's Secret stopped to carry a secret as the current one.
     replaced: HashMap<String, Timestamp>,
+    /// What humans deleted in the portal.
+    taken: BTreeSet<String>,
+    /// When a human last edited the Secret.
+    edited_at: Option<Timestamp>,
     /// The app's Secret carries something that works, and that may only end by a human's hand.
     promised: bool,
+    /// When a human last asked for a rotation.
+    pub(super) asked_at: Option<Timestamp>,
     serial: u64,
 }
 
@@ -129,7 +137,10 @@ impl World {
             late: Vec::new(),
             human: BTreeSet::new(),
             replaced: HashMap::new(),
+            taken: BTreeSet::new(),
+            edited_at: None,
             promised: false,
+            asked_at: None,
             serial: 0,
         }
     }
@@ -146,7 +157,8 @@ impl World {
     /// Whether a secret or key works.
     pub(super) fn works(&self, value: &str) -> bool {
         self.clients.iter().any(|client| {
-            client.secrets.iter().any(|secret| secret.hint == value) || client.public_keys.iter().any(|k| k.kid == value)
+            client.secrets.iter().any(|secret| secret.hint == value)
+                || client.public_keys.iter().any(|k| k.kid == value)
         })
     }
 
@@ -160,6 +172,8 @@ impl World {
     /// What must hold after everything that was not done by a human.
     fn check(&mut self, why: &str) {
         let carries = self.carries_what_works();
+        let taken = |value: &String| self.taken.contains(value);
+        self.promised &= !self.secret.as_ref().and_then(|secret| secret.current.as_ref()).is_some_and(taken);
         assert!(carries || !self.promised, "the app's Secret carries nothing that works any more, after {why}");
         self.promised = carries;
         assert!(self.clients.len() <= 1, "a second client");
@@ -276,8 +290,13 @@ impl World {
         assert_ne!(current, Some(hint), "the app uses it");
         if let Some(at) = self.replaced.get(hint).filter(|_| self.works(hint)) {
             let age = self.now.duration_since(*at);
-            assert!(age >= SignedDuration::try_from(OVERLAP).unwrap(), "{hint} was in use {age} ago");
+            // The overlap is counted from the decision.
+            let pass = SignedDuration::from_mins(5);
+            assert!(age + pass >= SignedDuration::try_from(OVERLAP).unwrap(), "{hint} was in use {age} ago");
         }
+        // What is retired while somebody spoils the current one is no fault of the operator.
+        let lately = SignedDuration::from_mins(5);
+        self.promised &= self.edited_at.is_none_or(|at| self.now.duration_since(at) > lately);
         if let Ok(client) = self.client(id) {
             client.secrets.retain(|secret| secret.hint != hint);
         }
@@ -337,6 +356,7 @@ impl World {
     }
 
     pub(super) fn ask_for_rotation(&mut self) {
+        self.asked_at = Some(self.now);
         self.object.rotate = Some(format!("r{}", self.serial()));
         self.touch_object();
     }
@@ -358,6 +378,7 @@ impl World {
     }
 
     pub(super) fn edit_secret(&mut self, edit: impl FnOnce(&mut Stored)) {
+        self.edited_at = Some(self.now);
         let version = self.serial();
         if let Some(secret) = &mut self.secret {
             edit(secret);
@@ -367,7 +388,8 @@ impl World {
     }
 
     pub(super) fn delete_secret(&mut self) {
-        self.secret = None;
+        // Who deletes the Secret while two processes are at it may ask once more for a rotation.
+        (self.secret, self.asked_at) = (None, None);
         self.by_hand();
     }
 
@@ -384,10 +406,10 @@ impl World {
     pub(super) fn portal_takes_secret(&mut self, which: usize) {
         if let Some(client) = self.clients.first_mut() {
             if !client.secrets.is_empty() {
-                client.secrets.remove(which % client.secrets.len());
+                self.taken.insert(client.secrets.remove(which % client.secrets.len()).hint);
             }
             if !client.public_keys.is_empty() {
-                client.public_keys.remove(which % client.public_keys.len());
+                self.taken.insert(client.public_keys.remove(which % client.public_keys.len()).kid);
             }
         }
         self.by_hand();
