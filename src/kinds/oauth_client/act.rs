@@ -27,8 +27,8 @@ pub(super) async fn act(
         }
         Step::Announce => Ok(Acted::wrote(work.announce().await?, draft)),
         Step::Create => work.create(draft).await,
-        Step::Bind(id) => Ok(Acted { persist: true, ..Acted::look_again(work.bound(id, draft)) }),
-        Step::Forget => Ok(Acted { persist: true, ..Acted::look_again(work.forgotten(draft)) }),
+        Step::Bind(id) => work.note(work.bound(id, draft)).await,
+        Step::Forget => work.note(work.forgotten(draft)).await,
         Step::Change(changes) => work.change(changes, draft).await,
         Step::SetConsent(consent) => {
             work.api()?.set_consent(work.id()?, *consent).await?;
@@ -46,7 +46,8 @@ pub(super) async fn act(
         Step::NewKey { former } => work.new_key(former, draft).await,
         Step::Deliver { issued } => {
             let id = work.id()?.to_string();
-            let values = work.held_values(&work.carried().map(|c| c.issued.clone()).unwrap_or_default());
+            // Without the value of a secret that this takes off the record.
+            let values = work.held_values(issued);
             work.write_secret(&id, issued, &values, None).await?;
             Ok(Acted::look_again(draft))
         }
@@ -164,6 +165,9 @@ impl Work<'_> {
     }
 
     async fn change(&self, changes: &[OauthClientChange], draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        if changes.iter().any(|change| matches!(change, OauthClientChange::PublicKeys(_))) {
+            self.secret_unchanged().await?;
+        }
         // A secret in the answer was not asked for by anybody: it is found by its hint, and goes.
         let unasked = self.api()?.change_oauth_client(self.id()?, changes).await?;
         self.touch();
@@ -196,6 +200,13 @@ impl Work<'_> {
     fn bound(&self, id: &OauthClientId, draft: Draft) -> Draft {
         let tenant = self.sight.parent.as_ref().map(|parent| parent.record());
         Draft { client_id: Some(id.to_string()), tenant, missing_since: None, ..draft }
+    }
+
+    /// Writes what was found out, if nothing changed since: it can be found out again, and an id that another process
+    /// wrote meanwhile cannot.
+    async fn note(&self, draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        let noted = write::status(&api_of(self.object, &self.cx.client), &self.object.metadata, &draft).await?;
+        Ok(Acted::wrote(noted, draft))
     }
 
     fn forgotten(&self, draft: Draft) -> Draft {

@@ -96,7 +96,8 @@ impl Lens {
             Some(id) => {
                 let listed = self.listed(world, id, view.object.status.ready && !deleting);
                 let one = || world.clients.iter().find(|client| client.id == *id).cloned();
-                listed.filter(|client| seen.agrees_with(client)).or_else(one)
+                let by_mark = || world.clients.first().filter(|_| deleting).cloned();
+                listed.filter(|client| seen.agrees_with(client)).or_else(one).or_else(by_mark)
             }
         };
         seen.client = found.map_or(Found::None, |client| Found::One(Box::new(client)));

@@ -69,8 +69,14 @@ fn every() -> impl Strategy<Value = Option<Duration>> {
     prop_oneof![Just(None), Just(Some(Duration::from_secs(30 * 86_400)))]
 }
 
+/// A thousand cases, or as many as `PROPTEST_CASES` asks for if that is more.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    ProptestConfig { cases: default.cases.max(1_000), ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// What was promised holds through everything, and the end is always the same.
     #[test]

@@ -34,7 +34,7 @@ enum Stage {
     Looking(View),
     Decided(View, Step),
     Writing(Box<Write>),
-    Persisting(Status),
+    Persisting(Option<u64>, Status),
     Reporting(View, Status),
     Leaving(View),
 }
@@ -87,7 +87,7 @@ impl Process {
             }
             Stage::Decided(view, step) => self.act(world, (view, step), fate),
             Stage::Writing(write) => self.write(world, *write, fate),
-            Stage::Persisting(status) => self.put_status(world, (None, status), fate),
+            Stage::Persisting(version, status) => self.put_status(world, (version, status), fate),
             Stage::Reporting(view, status) => {
                 let version = self.lens.made.is_none().then_some(view.object.version);
                 self.put_status(world, (version, status), fate);
@@ -163,11 +163,11 @@ impl Process {
                 drop(self.send(world, Request::Hold(view.object.version, Some(intent)), fate));
             }
             Step::Create => self.create(world, view, fate),
-            Step::Bind(id) => self.stage = Stage::Persisting(view.bound(id)),
+            Step::Bind(id) => self.stage = Stage::Persisting(Some(view.object.version), view.bound(id)),
             Step::Forget => {
                 self.lens.made = None;
                 let status = Status { id: None, missing_since: None, issued: Vec::new(), ..view.draft };
-                self.stage = Stage::Persisting(status);
+                self.stage = Stage::Persisting(Some(view.object.version), status);
             }
             Step::Reserve { issued, before } => self.reserve(world, view, (issued, before)),
             Step::Mint { former } => self.mint(world, (view, former), fate),
@@ -349,7 +349,7 @@ impl Process {
             Err(Failure::NoEffect | Failure::Unknown) => {}
         }
         if let Some(id) = write.created {
-            self.stage = Stage::Persisting(write.view.bound(id));
+            self.stage = Stage::Persisting(None, write.view.bound(id));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::process::{Fate, Process};
 use super::world::{OVERLAP, World};
+use crate::plan::Finding;
 use crate::plan::oauth_client::Authentication;
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -92,19 +93,8 @@ impl Story {
             let mut recheck = Duration::from_secs(6 * 3600);
             let mut settled = true;
             for process in &mut self.processes {
-                let mut steps = 0;
-                let rest = loop {
-                    process.step(&mut self.world, Fate::Done);
-                    if self.world.object.released {
-                        return self.check_end();
-                    }
-                    if let Some(rest) = process.rest.take() {
-                        process.step(&mut self.world, Fate::Done); // says so
-                        break rest;
-                    }
-                    steps += 1;
-                    assert!(steps < 60, "no rest after {steps} requests: {:?}", self.world.secret);
-                };
+                let rest = Self::pass_over(process, &mut self.world);
+                let Some(rest) = rest else { return self.check_end() };
                 let (finding, ready, again) = rest;
                 if finding.needs_human {
                     self.world.help(finding.reason);
@@ -120,6 +110,24 @@ impl Story {
             self.pass(i64::try_from(recheck.as_secs()).unwrap().max(1));
         }
         panic!("no rest: {:?}", self.world.secret);
+    }
+
+    /// How a process finds the object; `None` when it is gone.
+    fn pass_over(process: &mut Process, world: &mut World) -> Option<(Finding, bool, Duration)> {
+        for steps in 1..100 {
+            process.step(world, Fate::Done);
+            if world.object.released {
+                return None;
+            }
+            if let Some(rest) = process.rest.take() {
+                process.step(world, Fate::Done); // says so
+                return Some(rest);
+            }
+            if steps % 16 == 0 {
+                world.pass(20); // what fails is not tried again at once
+            }
+        }
+        panic!("no rest: {:?}", world.secret);
     }
 
     fn check_end(&self) {
