@@ -3,7 +3,7 @@
 use super::world::{ME, Object, Status, Stored, World};
 use crate::plan::child::{Deletion, Place};
 use crate::plan::intent::{Call, Intent, IntentSeen};
-use crate::plan::oauth_client::{Carried, Content, Found, Issued, SecretSeen, Seen};
+use crate::plan::oauth_client::{Carried, Content, Found, Issued, Minting, SecretSeen, Seen};
 use crate::qlik::{OauthClient, OauthClientId};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -127,5 +127,52 @@ impl Lens {
             self.list = Some((world.now, world.clients.clone()));
         }
         self.list.as_ref()?.1.iter().find(|client| client.id == *id).cloned()
+    }
+}
+
+impl View {
+    pub(super) fn held(&self) -> (Option<String>, Option<String>) {
+        self.stored.as_ref().map(|stored| genuine(stored, &stored.issued)).unwrap_or_default()
+    }
+
+    pub(super) fn minting(&self) -> Option<&Minting> {
+        self.stored.as_ref()?.minting.as_ref()
+    }
+
+    pub(super) fn id(&self) -> &OauthClientId {
+        match &self.seen.client {
+            Found::One(client) => &client.id,
+            other => panic!("no client to work on: {other:?}"),
+        }
+    }
+
+    pub(super) fn bound(self, id: OauthClientId) -> Status {
+        Status { id: Some(id), missing_since: None, ..self.draft }
+    }
+
+    /// As `issue::again`: the version to write over, if any may be.
+    pub(super) fn again(&self, world: &World) -> Option<Option<u64>> {
+        let announced = self.minting().map(|minting| &minting.nonce);
+        let there = world.secret.as_ref().map(|there| there.version);
+        let under = world.secret.as_ref().and_then(|there| there.minting.as_ref()).map(|minting| &minting.nonce);
+        let same = there == self.stored.as_ref().map(|stored| stored.version);
+        (there.is_none() || same || (under.is_some() && under == announced)).then_some(there)
+    }
+
+    /// As `report::reflect`.
+    pub(super) fn reflect(&mut self) {
+        let Found::One(client) = &self.seen.client else { return };
+        self.draft.missing_since = None;
+        if self.seen.id.is_none() {
+            return;
+        }
+        self.draft.id = Some(client.id.clone());
+        if let SecretSeen::Ours(carried) = &self.seen.secret {
+            self.draft.issued.clone_from(&carried.issued);
+        }
+        let asked = self.object.rotate.as_ref();
+        if asked.is_some() && self.seen.rotate.is_none() {
+            self.draft.rotated = asked.cloned();
+        }
     }
 }

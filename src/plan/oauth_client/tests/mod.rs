@@ -2,6 +2,7 @@
 //! processes that take turns request by request, lose answers and die. What must never happen is checked whenever
 //! something takes effect, whatever the order of events.
 
+mod hands;
 mod look;
 mod process;
 mod story;

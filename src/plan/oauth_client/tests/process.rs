@@ -4,7 +4,7 @@ use super::look::{Lens, View, genuine};
 use super::world::{Answer, Refused, Request, Status, Stored, World, jwk};
 use crate::crd::Reason;
 use crate::plan::intent::{ACT_WITHIN, Call, Intent, IntentStep};
-use crate::plan::oauth_client::{Authentication, Found, Issued, Minting, SecretSeen, Step, next};
+use crate::plan::oauth_client::{Authentication, Found, Issued, Minting, Step, next};
 use crate::plan::{Finding, Next};
 use crate::qlik::{OauthClient, OauthClientChange, OauthClientId};
 use std::time::Duration;
@@ -176,9 +176,10 @@ impl Process {
                 let (current, previous) = view.stored.as_ref().map(|s| genuine(s, &issued)).unwrap_or_default();
                 let id = view.id().to_string();
                 let content = Stored { client: (id.clone(), id), current, previous, issued, ..Stored::default() };
-                self.begin_write(world, view, content);
+                self.begin_write(view, content);
             }
-            Step::Change(_) | Step::SetConsent(_) | Step::Publish | Step::Discard { .. } | Step::Delete(_) => {
+            Step::Publish => unreachable!("nobody asked for it"),
+            Step::Change(_) | Step::SetConsent(_) | Step::Discard { .. } | Step::Delete(_) => {
                 self.plain(world, (view, step), fate);
             }
         }
@@ -206,7 +207,6 @@ impl Process {
         let request = match &step {
             Step::Change(changes) => Request::PatchClient(id, changes.clone()),
             Step::SetConsent(consent) => Request::SetConsent(id, *consent),
-            Step::Publish => Request::Publish(id),
             Step::Discard { hint, .. } => Request::DeleteSecret(id, hint.clone()),
             Step::Delete(id) => Request::DeleteClient(id.clone()),
             other => unreachable!("{other:?}"),
@@ -219,7 +219,6 @@ impl Process {
         match step {
             Step::Change(changes) => changes.iter().for_each(|change| client.apply(change)),
             Step::SetConsent(consent) => client.consent = Some(consent),
-            Step::Publish => client.published_at = Some(world.now),
             Step::Discard { hint, .. } => client.secrets.retain(|secret| secret.hint != hint),
             _ => view.seen.client = Found::None,
         }
@@ -259,7 +258,7 @@ impl Process {
             rotated_for: view.seen.rotate.clone(),
             ..Stored::default()
         };
-        self.begin_write(world, view, content);
+        self.begin_write(view, content);
         if let Stage::Writing(write) = &mut self.stage {
             write.created = Some(client.id);
         }
@@ -272,7 +271,7 @@ impl Process {
         let (current, previous) = (stands.current, stands.previous);
         let client = (id.clone(), id);
         let content = Stored { client, current, previous, issued, minting, ..Stored::default() };
-        self.begin_write(world, view, content);
+        self.begin_write(view, content);
     }
 
     fn mint(&mut self, world: &mut World, (view, former): (View, Vec<Issued>), fate: Fate) {
@@ -297,7 +296,7 @@ impl Process {
             rotated_for: view.seen.rotate.clone(),
             ..Stored::default()
         };
-        self.begin_write(world, view, content);
+        self.begin_write(view, content);
     }
 
     fn new_key(&mut self, world: &mut World, (view, former): (View, Vec<Issued>), fate: Fate) {
@@ -323,10 +322,10 @@ impl Process {
             rotated_for: view.seen.rotate.clone(),
             ..Stored::default()
         };
-        self.begin_write(world, view, content);
+        self.begin_write(view, content);
     }
 
-    fn begin_write(&mut self, _: &World, view: View, content: Stored) {
+    fn begin_write(&mut self, view: View, content: Stored) {
         let over = view.stored.as_ref().map(|stored| stored.version);
         self.stage = Stage::Writing(Box::new(Write { view, content, over, tries: 4, created: None }));
     }
@@ -337,7 +336,6 @@ impl Process {
         content.rotated_for = content.rotated_for.or_else(|| write.view.stored.as_ref()?.rotated_for.clone());
         match self.send(world, Request::PutSecret(write.over, content), fate) {
             Err(Failure::Died) => return,
-            Ok(_) => {}
             Err(Failure::NoEffect | Failure::Unknown) if write.tries > 0 => {
                 write.tries -= 1;
                 if let Some(over) = write.view.again(world) {
@@ -346,7 +344,7 @@ impl Process {
                     return;
                 }
             }
-            Err(Failure::NoEffect | Failure::Unknown) => {}
+            Ok(_) | Err(Failure::NoEffect | Failure::Unknown) => {}
         }
         if let Some(id) = write.created {
             self.stage = Stage::Persisting(None, write.view.bound(id));
@@ -368,51 +366,4 @@ fn made_with(client: &OauthClient, world: &World) -> Issued {
 fn key_made(key: crate::qlik::Jwk, world: &World) -> Issued {
     let (id, created_at) = (key.kid.clone(), world.now);
     Issued { id, created_at, retires_at: None, by: None, fingerprint: Some("f".into()), jwk: Some(key) }
-}
-
-impl View {
-    fn held(&self) -> (Option<String>, Option<String>) {
-        self.stored.as_ref().map(|stored| genuine(stored, &stored.issued)).unwrap_or_default()
-    }
-
-    fn minting(&self) -> Option<&Minting> {
-        self.stored.as_ref()?.minting.as_ref()
-    }
-
-    fn id(&self) -> &OauthClientId {
-        match &self.seen.client {
-            Found::One(client) => &client.id,
-            other => panic!("no client to work on: {other:?}"),
-        }
-    }
-
-    fn bound(self, id: OauthClientId) -> Status {
-        Status { id: Some(id), missing_since: None, ..self.draft }
-    }
-
-    /// As `issue::again`: the version to write over, if any may be.
-    fn again(&self, world: &World) -> Option<Option<u64>> {
-        let announced = self.minting().map(|minting| &minting.nonce);
-        let there = world.secret.as_ref().map(|there| there.version);
-        let under = world.secret.as_ref().and_then(|there| there.minting.as_ref()).map(|minting| &minting.nonce);
-        let same = there == self.stored.as_ref().map(|stored| stored.version);
-        (there.is_none() || same || (under.is_some() && under == announced)).then_some(there)
-    }
-
-    /// As `report::reflect`.
-    fn reflect(&mut self) {
-        let Found::One(client) = &self.seen.client else { return };
-        self.draft.missing_since = None;
-        if self.seen.id.is_none() {
-            return;
-        }
-        self.draft.id = Some(client.id.clone());
-        if let SecretSeen::Ours(carried) = &self.seen.secret {
-            self.draft.issued.clone_from(&carried.issued);
-        }
-        let asked = self.object.rotate.as_ref();
-        if asked.is_some() && self.seen.rotate.is_none() {
-            self.draft.rotated = asked.cloned();
-        }
-    }
 }

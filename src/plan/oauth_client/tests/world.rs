@@ -1,7 +1,6 @@
 //! A model of the world around one OAuth client: Qlik Cloud, the app's Secret and the object. Whatever is committed is
 //! checked at once against what must never happen.
 
-use crate::crd::Reason;
 use crate::plan::intent::Intent;
 use crate::plan::oauth_client::{Authentication, Desired, Issued, MAX_SECRETS, Minting, Turnover};
 use crate::qlik::{Consent, Jwk, OauthClient, OauthClientChange, OauthClientId, SecretHint};
@@ -12,8 +11,6 @@ use std::time::Duration;
 /// As whom the operator makes secrets.
 pub(super) const ME: &str = "bot";
 pub(super) const OVERLAP: Duration = Duration::from_secs(86_400);
-/// A request that got no answer takes effect within this time or never: the deadline of a call.
-const LANDS_WITHIN: i64 = 25;
 
 /// The app's Secret. The value of a secret is its hint, the value of a private key its id.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,7 +53,6 @@ pub(super) enum Request {
     },
     PatchClient(OauthClientId, Vec<OauthClientChange>),
     SetConsent(OauthClientId, Consent),
-    Publish(OauthClientId),
     DeleteClient(OauthClientId),
     PostSecret(OauthClientId),
     DeleteSecret(OauthClientId, String),
@@ -90,13 +86,13 @@ pub(super) struct World {
     /// Secrets that humans made.
     pub(super) human: BTreeSet<String>,
     /// When the app's Secret stopped to carry a secret as the current one.
-    replaced: HashMap<String, Timestamp>,
+    pub(super) replaced: HashMap<String, Timestamp>,
     /// What humans deleted in the portal.
-    taken: BTreeSet<String>,
+    pub(super) taken: BTreeSet<String>,
     /// When a human last edited the Secret.
-    edited_at: Option<Timestamp>,
+    pub(super) edited_at: Option<Timestamp>,
     /// The app's Secret carries something that works, and that may only end by a human's hand.
-    promised: bool,
+    pub(super) promised: bool,
     /// When a human last asked for a rotation.
     pub(super) asked_at: Option<Timestamp>,
     serial: u64,
@@ -150,7 +146,7 @@ impl World {
         self.serial
     }
 
-    fn keys(&self) -> bool {
+    pub(super) fn keys(&self) -> bool {
         self.want.authentication == Authentication::GeneratedKey
     }
 
@@ -170,18 +166,18 @@ impl World {
     }
 
     /// What must hold after everything that was not done by a human.
-    fn check(&mut self, why: &str) {
+    fn check(&mut self, why: &Request) {
         let carries = self.carries_what_works();
         let taken = |value: &String| self.taken.contains(value);
         self.promised &= !self.secret.as_ref().and_then(|secret| secret.current.as_ref()).is_some_and(taken);
-        assert!(carries || !self.promised, "the app's Secret carries nothing that works any more, after {why}");
+        assert!(carries || !self.promised, "the app's Secret carries nothing that works any more, after {why:?}");
         self.promised = carries;
         assert!(self.clients.len() <= 1, "a second client");
         assert!(self.clients.iter().all(|client| client.secrets.len() <= MAX_SECRETS));
     }
 
     /// What humans break, they break.
-    fn by_hand(&mut self) {
+    pub(super) fn by_hand(&mut self) {
         self.promised &= self.carries_what_works();
     }
 
@@ -191,45 +187,40 @@ impl World {
 
     /// A request takes effect, or is refused.
     pub(super) fn commit(&mut self, request: Request) -> Result<Answer, Refused> {
-        let why = format!("{request:?}");
-        let answer = self.effect(request);
-        self.check(&why);
+        let answer = self.effect(&request);
+        self.check(&request);
         answer
     }
 
-    fn effect(&mut self, request: Request) -> Result<Answer, Refused> {
+    fn effect(&mut self, request: &Request) -> Result<Answer, Refused> {
         match request {
-            Request::PostClient { key } => return Ok(Answer::Client(Box::new(self.make_client(key)))),
+            Request::PostClient { key } => return Ok(Answer::Client(Box::new(self.make_client(key.clone())))),
             Request::PatchClient(id, changes) => {
-                let client = self.client(&id)?;
+                let client = self.client(id)?;
                 changes.iter().for_each(|change| client.apply(change));
             }
-            Request::SetConsent(id, consent) => self.client(&id)?.consent = Some(consent),
-            Request::Publish(id) => {
-                let now = self.now;
-                self.client(&id)?.published_at = Some(now);
-            }
+            Request::SetConsent(id, consent) => self.client(id)?.consent = Some(*consent),
             Request::DeleteClient(id) => {
                 assert!(self.object.deleting, "deleted without being asked");
                 self.promised = false;
-                self.clients.retain(|client| client.id != id);
+                self.clients.retain(|client| client.id != *id);
             }
-            Request::PostSecret(id) => return self.make_secret(&id, ME).map(Answer::Secret),
-            Request::DeleteSecret(id, hint) => self.discard(&id, &hint),
-            Request::PutSecret(version, content) => self.put_secret(version, content)?,
+            Request::PostSecret(id) => return self.make_secret(id, ME).map(Answer::Secret),
+            Request::DeleteSecret(id, hint) => self.discard(id, hint),
+            Request::PutSecret(version, content) => self.put_secret(*version, content.clone())?,
             Request::Hold(version, intent) => {
-                self.at_version(Some(version))?;
+                self.at_version(Some(*version))?;
                 self.object.held = true;
-                self.object.intent = intent.or(self.object.intent.take());
+                self.object.intent = intent.clone().or(self.object.intent.take());
             }
             Request::Release(version) => {
-                self.at_version(Some(version))?;
+                self.at_version(Some(*version))?;
                 self.object.released = self.object.deleting;
                 self.object.held = false;
             }
             Request::PutStatus(version, status) => {
-                self.at_version(version)?;
-                self.object.status = status;
+                self.at_version(*version)?;
+                self.object.status = status.clone();
             }
         }
         Ok(Answer::Done)
@@ -272,7 +263,7 @@ impl World {
         self.clients.last().cloned().unwrap()
     }
 
-    fn make_secret(&mut self, id: &OauthClientId, by: &str) -> Result<SecretHint, Refused> {
+    pub(super) fn make_secret(&mut self, id: &OauthClientId, by: &str) -> Result<SecretHint, Refused> {
         let (hint, now) = (format!("s{}", self.serial()), self.now);
         let client = self.client(id)?;
         if client.secrets.len() >= MAX_SECRETS {
@@ -313,120 +304,5 @@ impl World {
         }
         self.secret = Some(Stored { version: self.serial(), ..content });
         Ok(())
-    }
-
-    // What humans and time do.
-
-    pub(super) fn pass(&mut self, seconds: i64) {
-        if seconds >= LANDS_WITHIN {
-            self.land_all();
-        }
-        self.now += SignedDuration::from_secs(seconds);
-        let late = std::mem::take(&mut self.late);
-        for (sent, request) in late {
-            if self.now.duration_since(sent).as_secs() >= LANDS_WITHIN {
-                let _ = self.commit(request);
-            } else {
-                self.late.push((sent, request));
-            }
-        }
-    }
-
-    /// What was sent first arrives.
-    pub(super) fn land(&mut self) {
-        if !self.late.is_empty() {
-            let (_, request) = self.late.remove(0);
-            let _ = self.commit(request);
-        }
-    }
-
-    pub(super) fn land_all(&mut self) {
-        while !self.late.is_empty() {
-            self.land();
-        }
-    }
-
-    fn touch_object(&mut self) {
-        self.object.version = self.serial();
-    }
-
-    pub(super) fn delete_object(&mut self) {
-        self.object.deleting = true;
-        self.touch_object();
-    }
-
-    pub(super) fn ask_for_rotation(&mut self) {
-        self.asked_at = Some(self.now);
-        self.object.rotate = Some(format!("r{}", self.serial()));
-        self.touch_object();
-    }
-
-    // Of the traces that an object has of its client (status, finalizer, mark) one at a time may be lost; the intent too.
-
-    pub(super) fn wipe_status(&mut self) {
-        if self.object.held {
-            self.object.status = Status::default();
-            self.touch_object();
-        }
-    }
-
-    pub(super) fn remove_intent(&mut self) {
-        if self.object.status.id.is_some() {
-            self.object.intent = None;
-            self.touch_object();
-        }
-    }
-
-    pub(super) fn edit_secret(&mut self, edit: impl FnOnce(&mut Stored)) {
-        self.edited_at = Some(self.now);
-        let version = self.serial();
-        if let Some(secret) = &mut self.secret {
-            edit(secret);
-            secret.version = version;
-        }
-        self.by_hand();
-    }
-
-    pub(super) fn delete_secret(&mut self) {
-        // Who deletes the Secret while two processes are at it may ask once more for a rotation.
-        (self.secret, self.asked_at) = (None, None);
-        self.by_hand();
-    }
-
-    pub(super) fn portal_adds_secret(&mut self) {
-        let Some(id) = self.clients.first().map(|client| client.id.clone()) else { return };
-        if !self.keys()
-            && let Ok(made) = self.make_secret(&id, "human")
-        {
-            self.human.insert(made.hint);
-        }
-    }
-
-    /// In the portal one secret (or key) of the client is deleted.
-    pub(super) fn portal_takes_secret(&mut self, which: usize) {
-        if let Some(client) = self.clients.first_mut() {
-            if !client.secrets.is_empty() {
-                self.taken.insert(client.secrets.remove(which % client.secrets.len()).hint);
-            }
-            if !client.public_keys.is_empty() {
-                self.taken.insert(client.public_keys.remove(which % client.public_keys.len()).kid);
-            }
-        }
-        self.by_hand();
-    }
-
-    pub(super) fn portal_deletes_client(&mut self) {
-        self.clients.clear();
-        self.by_hand();
-    }
-
-    /// What people do who are told that only they can help.
-    pub(super) fn help(&mut self, reason: Reason) {
-        assert_eq!(reason, Reason::SecretSlotsFull, "nobody can be told to do something about it here");
-        let current = self.secret.as_ref().and_then(|secret| secret.current.clone());
-        let client = &mut self.clients[0];
-        let unused = client.secrets.iter().position(|secret| Some(&secret.hint) != current.as_ref());
-        client.secrets.remove(unused.expect("one that is not in use"));
-        self.by_hand();
     }
 }
