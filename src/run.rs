@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{self, RunArgs, Settings};
-use crate::crd::{QlikOAuthClient, QlikOffboarding, QlikTenant};
+use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
 use crate::engine::{Context, Events, Gates, Lean, Ledger, Managed, chain, reconcile};
 use crate::kinds::parent::{Child, concerns};
 use crate::qlik::{self, Cloud};
@@ -81,6 +81,7 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let client = Client::try_from(config).map_err(|e| Error::Kube(Box::new(e)))?;
     let places = places(&settings);
     for place in &places {
+        check::<QlikIdentityProvider>(&client, place.as_deref(), "QlikIdentityProvider").await?;
         check::<QlikOAuthClient>(&client, place.as_deref(), "QlikOAuthClient").await?;
         check::<QlikTenant>(&client, place.as_deref(), "QlikTenant").await?;
         check::<QlikOffboarding>(&client, place.as_deref(), "QlikOffboarding").await?;
@@ -90,6 +91,8 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let tenants: Vec<_> = places.iter().map(|p| controller::<QlikTenant>(&client, p.as_deref(), &settings)).collect();
     let offboardings: Vec<_> =
         places.iter().map(|p| controller::<QlikOffboarding>(&client, p.as_deref(), &settings)).collect();
+    let providers: Vec<_> =
+        places.iter().map(|p| controller::<QlikIdentityProvider>(&client, p.as_deref(), &settings)).collect();
     let clients: Vec<_> =
         places.iter().map(|p| controller::<QlikOAuthClient>(&client, p.as_deref(), &settings)).collect();
     let holder = holder();
@@ -106,11 +109,16 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
         gates: Gates::default(),
         events,
         tenants: tenants.iter().map(Controller::store).collect(),
+        identity_providers: providers.iter().map(Controller::store).collect(),
         offboardings: offboardings.iter().map(Controller::store).collect(),
     });
     let mut tasks = JoinSet::new();
     for (controller, place) in tenants.into_iter().zip(&places) {
         let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
+        tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+    }
+    for (controller, place) in providers.into_iter().zip(&places) {
+        let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
         tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
     }
     for (controller, place) in clients.into_iter().zip(&places) {

@@ -1,4 +1,5 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
+pub mod app;
 pub mod cluster;
 pub mod load;
 pub mod playground;

@@ -2,11 +2,13 @@
 //!
 //! Turning the stage's clock turns the simulator's and the operators' together; tests of clocks that disagree turn one.
 
+mod children;
 mod objects;
 mod operator;
 mod trap;
 mod witness;
 
+pub use children::{Inside, child_manifest, client_manifest};
 pub use objects::{condition, manifest};
 pub use operator::Operator;
 pub use trap::Trap;

@@ -1,6 +1,7 @@
 //! References to other objects, all of them inside the object's own namespace, and dates that must not be rounded.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -47,4 +48,10 @@ impl JsonSchema for ExactTime {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time" })
     }
+}
+
+/// An instant as a status keeps it. Kubernetes' own time type drops what is below a second when it is written; dropped
+/// here already, the same instant compares equal before and after.
+pub fn whole_seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }

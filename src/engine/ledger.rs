@@ -3,7 +3,7 @@
 //! It only ever makes the operator act sooner than the annotation alone would allow: whatever is not remembered here is
 //! of unknown outcome.
 
-use crate::plan::intent::{Call, Intent};
+use crate::plan::intent::{ACT_WITHIN, Call, Intent};
 use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -22,6 +22,7 @@ struct Inner {
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
     counterparts: HashMap<String, String>,
     touched: HashMap<String, Duration>,
+    paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
     answered: HashMap<String, (Timestamp, Timestamp)>,
@@ -83,6 +84,16 @@ impl Ledger {
         inner.counterparts.remove(uid);
     }
 
+    /// Notes that the turn of an object's creation in the rate budget was taken at this monotonic time.
+    pub fn paid(&self, uid: &str, now: Duration) {
+        self.lock().paid.insert(uid.to_owned(), now);
+    }
+
+    /// Whether such a turn was taken so lately that it still counts. It does once.
+    pub fn spend(&self, uid: &str, now: Duration) -> bool {
+        self.lock().paid.remove(uid).is_some_and(|at| now.saturating_sub(at) <= ACT_WITHIN)
+    }
+
     /// Notes that this process changed an object's counterpart at this monotonic time: lists from before are stale.
     pub fn touch(&self, uid: &str, now: Duration) {
         self.lock().touched.insert(uid.to_owned(), now);
@@ -134,6 +145,7 @@ impl Ledger {
         let mut inner = self.lock();
         inner.claims.retain(|_, holder| holder != uid);
         inner.touched.remove(uid);
+        inner.paid.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,6 +1,6 @@
 //! One pass over one object.
 
-use super::gate::{Admission, looks};
+use super::gate::{Admission, Appearance};
 use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, write};
 use crate::crd::{Phase, Reason};
 use crate::plan::status::{Verdict, conditions};
@@ -37,19 +37,19 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
     };
     let uid = object.meta().uid.clone().unwrap_or_default();
     let now = cx.clock.monotonic();
-    let attempt = match cx.gates.admit(&uid, appearance(&object), now) {
+    let (attempt, anew) = match cx.gates.admit(&uid, appearance(&object), now) {
         Admission::Wait(left) => return Ok(Action::requeue(left)),
-        Admission::Go { attempt } => attempt,
+        Admission::Go { attempt, behind } => (attempt, behind || attempt > 0),
         Admission::First => {
             if let Some(interval) = object.at_rest() {
                 let wait = schedule::until_slot(&object.slot(), interval, QUIET_START, cx.clock.now());
                 cx.gates.set(&uid, appearance(&object), (now, wait), 0);
                 return Ok(Action::requeue(wait));
             }
-            0
+            (0, false)
         }
     };
-    let object = match newest(object, attempt, &cx).await {
+    let object = match if anew { newest(object, &cx).await } else { Ok(Some(object)) } {
         Ok(Some(object)) => object,
         Ok(None) => return Ok(Action::await_change()),
         Err(error) => {
@@ -59,7 +59,7 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         }
     };
     let draft = object.status().cloned().unwrap_or_default();
-    let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now };
+    let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now, overtaken: false };
     let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
         Ok(ended) => ended,
         Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
@@ -67,12 +67,9 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
     Ok(pass.finish(ended, attempt, &uid).await)
 }
 
-/// The object to work on. After a failure it is read anew: when the watch is behind (the API server was away, say), what
-/// the cache holds would lose each race for as long. `None` when it is gone.
-async fn newest<K: Managed>(cached: K, attempt: u32, cx: &Context) -> Result<Option<K>, Error> {
-    if attempt == 0 {
-        return Ok(Some(cached));
-    }
+/// The object read anew, as is done after a failure: when the watch is behind (the API server was away, say), what the
+/// cache holds would lose each race for as long. `None` when it is gone.
+async fn newest<K: Managed>(cached: K, cx: &Context) -> Result<Option<K>, Error> {
     let name = cached.meta().name.clone().unwrap_or_default();
     let api: Api<Lean<K>> = Api::namespaced(cx.client.clone(), cached.meta().namespace.as_deref().unwrap_or_default());
     let found = within("read the object", api.get_opt(&name)).await?;
@@ -94,6 +91,8 @@ struct Pass<'a, K: Managed> {
     facts: SideFacts,
     /// Monotonic time at which it began to look: what it found is as old as that.
     started: Duration,
+    /// The object was changed by others after the last decision and before the status was written.
+    overtaken: bool,
 }
 
 impl<K: Managed> Pass<'_, K> {
@@ -166,11 +165,21 @@ impl<K: Managed> Pass<'_, K> {
     async fn persist(&mut self, step: &K::Step) -> Result<(), Error> {
         let verdict = self.verdict(K::progress(step), false);
         let status = self.object.describe(self.draft.clone(), &verdict, self.cx.clock.now());
-        let api = api_of(&self.object, &self.cx.client);
-        self.object = write::status_whatever(&api, self.object.meta(), &status).await?;
+        self.object = self.write_status(&status).await?;
         self.draft = status;
         self.cx.ledger.safe(self.object.meta().uid.as_deref().unwrap_or_default());
         Ok(())
+    }
+
+    /// Writes the status as it was decided on; whatever happened meanwhile only where it holds an id that nobody else
+    /// knows. Anything else could be decided on an old copy, and must not replace what is newer.
+    async fn write_status(&self, status: &K::Status) -> Result<K, Error> {
+        let api = api_of(&self.object, &self.cx.client);
+        if self.cx.ledger.is_unsaved(self.object.meta().uid.as_deref().unwrap_or_default()) {
+            write::status_whatever(&api, self.object.meta(), status).await
+        } else {
+            write::status(&api, self.object.meta(), status).await
+        }
     }
 
     async fn release(&mut self, parting: Option<Note>) -> Result<Ended, Error> {
@@ -220,6 +229,7 @@ impl<K: Managed> Pass<'_, K> {
             },
             None => recheck,
         };
+        let recheck = if self.overtaken { Duration::ZERO } else { recheck };
         cx.gates.set(uid, appearance(&self.object), (self.started, recheck), failed);
         Action::requeue(recheck)
     }
@@ -250,15 +260,10 @@ impl<K: Managed> Pass<'_, K> {
         if self.object.status() == Some(&status) {
             return Ok(());
         }
-        let api = api_of(&self.object, &self.cx.client);
-        let written = if self.cx.ledger.is_unsaved(self.object.meta().uid.as_deref().unwrap_or_default()) {
-            write::status_whatever(&api, self.object.meta(), &status).await
-        } else {
-            write::status(&api, self.object.meta(), &status).await
-        };
-        match written {
+        match self.write_status(&status).await {
             Ok(object) => {
                 self.cx.ledger.safe(object.meta().uid.as_deref().unwrap_or_default());
+                self.overtaken = asked(&object) != asked(&self.object);
                 self.object = object;
             }
             Err(error) if error.is_not_found() => return Ok(()), // gone meanwhile
@@ -285,17 +290,18 @@ impl<K: Managed> Pass<'_, K> {
 }
 
 /// What of an object makes a pass worthwhile when it changes.
-fn appearance<K: Managed>(object: &K) -> u64 {
+fn appearance<K: Managed>(object: &K) -> Appearance {
+    let status = serde_json::to_string(&object.status()).unwrap_or_default();
+    Appearance::new(object.meta(), &format!("{}/{status}", asked(object)))
+}
+
+/// What others ask for by metadata.
+fn asked<K: Managed>(object: &K) -> String {
     let meta = object.meta();
     let ours = |key: &str| key.starts_with(crate::crd::GROUP);
     let annotations: Vec<_> = meta.annotations.iter().flatten().filter(|(key, _)| ours(key)).collect();
     let held = meta.finalizers.iter().flatten().any(|f| ours(f));
-    let status = serde_json::to_string(&object.status()).unwrap_or_default();
-    looks(
-        meta.generation.unwrap_or_default(),
-        meta.deletion_timestamp.is_some(),
-        &format!("{annotations:?}/{held}/{status}"),
-    )
+    format!("{:?}/{}/{annotations:?}/{held}", meta.generation, meta.deletion_timestamp.is_some())
 }
 
 /// Spreads objects that failed together, the same way each time.
@@ -308,7 +314,7 @@ fn jitter(uid: &str, attempt: u32) -> f64 {
 async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) {
     let name = meta.name.as_deref().unwrap_or_default();
     let uid = meta.uid.clone().unwrap_or_default();
-    let look = looks(meta.generation.unwrap_or_default(), meta.deletion_timestamp.is_some(), problem);
+    let look = Appearance::new(meta, problem);
     if let Admission::Wait(_) = cx.gates.admit(&uid, look, cx.clock.monotonic()) {
         return;
     }

@@ -12,6 +12,8 @@ use crate::clock::Clock;
 
 /// Nobody waits longer than this for its turn; beyond it the caller is told when to come back.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+/// The queue of those who were turned away is not thought longer than this.
+const LONGEST_QUEUE: Duration = Duration::from_mins(10);
 
 /// Qlik's two general tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,10 +67,12 @@ struct State {
     stats: Stats,
 }
 
-/// A token bucket in its time form: `paid_until` runs ahead of the clock as calls are made.
+/// A token bucket in its time form: `paid_until` runs ahead of the clock as calls are made. Who is turned away is told
+/// when to come again, each at a time of its own: `queue_until` is where the queue ends.
 #[derive(Clone, Copy, Default)]
 struct Budget {
     paid_until: Duration,
+    queue_until: Duration,
     closed_until: Duration,
 }
 
@@ -88,8 +92,10 @@ impl Budget {
         let ahead = paid_until.saturating_sub(now);
         let wait = ahead.saturating_sub(tier.cost() * tier.burst());
         if wait > MAX_WAIT {
-            // Not reserved: who is turned away must not push back those who come after.
-            return Turn::Held(wait);
+            // Not paid for: who is turned away and never comes again must not hold up the others.
+            let place = self.queue_until.max(now.saturating_add(wait));
+            self.queue_until = place.saturating_add(tier.cost()).min(now.saturating_add(LONGEST_QUEUE));
+            return Turn::Held(place.saturating_sub(now));
         }
         self.paid_until = paid_until;
         if wait.is_zero() { Turn::Now } else { Turn::Wait(wait) }
@@ -127,9 +133,14 @@ impl Limits {
     /// Whether a call would get its turn now, or soon. Takes nothing from the budget.
     pub(super) fn admits(&self, key: CredentialKey, host: &Hostname, tier: Tier) -> Result<(), Error> {
         let now = self.clock.monotonic();
-        let mut budget = self.lock().budgets.get(&(key, host.clone(), tier)).copied().unwrap_or_default();
+        let mut state = self.lock();
+        let budget = state.budgets.entry((key, host.clone(), tier)).or_default();
+        let paid_until = budget.paid_until;
         match budget.take(tier, now) {
-            Turn::Now | Turn::Wait(_) => Ok(()),
+            Turn::Now | Turn::Wait(_) => {
+                budget.paid_until = paid_until;
+                Ok(())
+            }
             Turn::Held(retry_after) => Err(Error::Throttled { host: host.clone(), retry_after }),
         }
     }
@@ -239,12 +250,15 @@ mod tests {
         };
         assert_eq!(turns, (10, 8));
         assert!(held > MAX_WAIT && held < Duration::from_secs(7));
+        // The next one has a place of its own behind this one.
+        let Turn::Held(next) = limits.take(key("c"), &host(), Tier::Two) else { panic!("a turn out of order") };
+        assert_eq!(next, held + Tier::Two.cost());
         // Others are not touched: another credential, another host, another tier.
         let other: Hostname = "b.us.qlikcloud.com".parse().unwrap();
         assert!(matches!(limits.take(key("d"), &host(), Tier::Two), Turn::Now));
         assert!(matches!(limits.take(key("c"), &other, Tier::Two), Turn::Now));
         assert!(matches!(limits.take(key("c"), &host(), Tier::One), Turn::Now));
-        assert_eq!(limits.stats(), Stats { waited: 8, held: 1, closed: 0, budgets: 4 });
+        assert_eq!(limits.stats(), Stats { waited: 8, held: 2, closed: 0, budgets: 4 });
     }
 
     #[tokio::test]

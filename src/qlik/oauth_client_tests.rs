@@ -170,7 +170,7 @@ async fn creates_with_what_is_wanted_and_nothing_else() {
             answer(201, r#"{"clientId":"c1","clientName":"n","clientSecret":"canary-secret"}"#)
         })
         .await;
-        let (client, secret) = api(&server).create_oauth_client(&new).await.unwrap();
+        let (client, secret) = api(&server).create_oauth_client(&new, false).await.unwrap();
         assert_eq!((&client, secret.as_ref().unwrap().expose()), (&bare(), "canary-secret"));
         assert!(!format!("{client:?} {secret:?}").contains("canary"));
     }
@@ -182,11 +182,11 @@ async fn a_public_client_has_no_secret_and_an_odd_answer_leaves_it_unknown() {
         [r#"{"clientId":"c1"}"#, r#"{"clientId":"c1","clientSecret":""}"#, r#"{"clientId":"c1","clientSecret":null}"#]
     {
         let server = always(201, body).await;
-        assert!(api(&server).create_oauth_client(&wanted()).await.unwrap().1.is_none(), "{body}");
+        assert!(api(&server).create_oauth_client(&wanted(), false).await.unwrap().1.is_none(), "{body}");
     }
     for body in ["", "{}", "<html>", r#"{"clientId":"a b","clientSecret":"canary"}"#] {
         let server = always(201, body).await;
-        let error = api(&server).create_oauth_client(&wanted()).await.unwrap_err();
+        let error = api(&server).create_oauth_client(&wanted(), false).await.unwrap_err();
         assert_eq!((error.label(), error.effect()), ("malformed", Effect::Unknown), "{body}");
         assert!(!format!("{error} {error:?}").contains("canary"));
         assert_eq!(server.count(&format!("POST {LIST}")), 1);

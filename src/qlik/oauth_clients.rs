@@ -27,12 +27,12 @@ fn call(api: &'static str, method: Method, of: impl fmt::Display) -> Call {
 
 /// Whether Qlik says that a thing is not there. Its errors have codes; a bare 404 comes from somebody who stands in
 /// front of it and says nothing of the thing.
-fn is_absent(error: &Error) -> bool {
+pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::NotFound(reply) if reply.code.is_some())
 }
 
 /// The outcome of a deletion: what is not there is as good as deleted.
-fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
+pub(super) fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
     match outcome {
         Ok(answer) => answer.optional_json().map(drop),
         Err(error) if is_absent(&error) => Ok(()),
@@ -41,6 +41,13 @@ fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
 }
 
 impl TenantApi {
+    /// Makes sure that the credentials are accepted, and takes the turn of one write, before anything is announced that
+    /// depends on them: an announcement that has to wait runs out, and is written again.
+    pub async fn pay_for_write(&self) -> Result<(), Error> {
+        self.session.authorize().await?;
+        self.session.pay_for_write().await
+    }
+
     /// All OAuth clients that the tenant has.
     pub async fn oauth_clients(&self) -> Result<Vec<OauthClient>, Error> {
         let list = ("oauth_clients.list", PATH);
@@ -76,9 +83,14 @@ impl TenantApi {
     }
 
     /// Makes a client. Qlik Cloud knows no idempotency key: a second call makes a second one. Only a client that proves
-    /// itself by a secret gets one, and it is shown this once.
-    pub async fn create_oauth_client(&self, new: &NewOauthClient) -> Result<(OauthClient, Option<Secret>), Error> {
-        let call = Call::new("oauth_clients.create", Method::POST, PATH).json(new)?;
+    /// itself by a secret gets one, and it is shown this once. `paid` says that its turn was taken by
+    /// [`Self::pay_for_write`].
+    pub async fn create_oauth_client(
+        &self,
+        new: &NewOauthClient,
+        paid: bool,
+    ) -> Result<(OauthClient, Option<Secret>), Error> {
+        let call = Call::new("oauth_clients.create", Method::POST, PATH).json(new)?.with_turn(paid);
         let answer = self.session.call(&call).await?;
         let mut body = answer.json()?;
         let secret = take_secret(&mut body);
@@ -101,12 +113,26 @@ impl TenantApi {
         Ok(take_secret(&mut self.session.call(&call).await?.optional_json()?))
     }
 
-    /// Says whether users of this tenant have to consent to a client.
-    pub async fn set_consent(&self, id: &OauthClientId, consent: Consent) -> Result<(), Error> {
+    /// What this tenant says about consent to a client; `None` when it has no configuration for it.
+    pub async fn consent(&self, id: &OauthClientId) -> Result<Option<Consent>, Error> {
+        let call = call("oauth_clients.connection", Method::GET, format_args!("{id}/connection-configs/me"));
+        match self.session.call(&call).await {
+            Ok(answer) => Ok(Consent::read(answer.json::<Value>()?.get("consentMethod"))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says whether users of this tenant have to consent to a client; `false` when Qlik has no configuration to change.
+    pub async fn set_consent(&self, id: &OauthClientId, consent: Consent) -> Result<bool, Error> {
         let operations = json!([{ "op": "replace", "path": "/consentMethod", "value": consent.name() }]);
         let call = call("oauth_clients.consent", Method::PATCH, format_args!("{id}/connection-configs/me"))
             .json(&operations)?;
-        self.session.call(&call).await?.optional_json().map(drop)
+        match self.session.call(&call).await {
+            Ok(answer) => answer.optional_json().map(|_| true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets all tenants of the region use a client; it cannot be taken back. Since when they may.

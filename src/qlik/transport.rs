@@ -61,6 +61,8 @@ pub(super) struct Call {
     headers: HeaderMap,
     body: Option<Zeroizing<Vec<u8>>>,
     deadline: Duration,
+    /// Its turn in the rate budget was taken before.
+    pub(super) paid: bool,
     redirect_answers: bool,
 }
 
@@ -78,6 +80,7 @@ impl Call {
             headers,
             body: None,
             deadline: DEADLINE,
+            paid: false,
             redirect_answers: false,
         }
     }
@@ -101,6 +104,12 @@ impl Call {
         self.body = Some(Zeroizing::new(body));
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(self)
+    }
+
+    /// Says whether its turn in the rate budget was taken before.
+    pub(super) fn with_turn(mut self, paid: bool) -> Self {
+        self.paid = paid;
+        self
     }
 
     pub(super) fn deadline(mut self, deadline: Duration) -> Self {

@@ -2,8 +2,8 @@
 //! written to its Secret in the same step.
 
 use super::super::parent::Parent;
-use super::Sight;
-use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus};
+use super::{Sight, observe};
+use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus, Reason};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
@@ -27,11 +27,13 @@ pub(super) async fn act(
         }
         Step::Announce => Ok(Acted::wrote(work.announce().await?, draft)),
         Step::Create => work.create(draft).await,
-        Step::Bind(id) => work.note(work.bound(id, draft)).await,
-        Step::Forget => work.note(work.forgotten(draft)).await,
+        Step::Bind(id) => Ok(Acted { persist: true, ..Acted::look_again(work.bound(id, draft)) }),
+        Step::Forget => Ok(Acted { persist: true, ..Acted::look_again(work.forgotten(draft)) }),
         Step::Change(changes) => work.change(changes, draft).await,
         Step::SetConsent(consent) => {
-            work.api()?.set_consent(work.id()?, *consent).await?;
+            if !work.api()?.set_consent(work.id()?, *consent).await? {
+                return Err(no_connection(work.id()?));
+            }
             work.knowing(draft, |client| client.consent = Some(*consent))
         }
         Step::Publish => {
@@ -46,7 +48,6 @@ pub(super) async fn act(
         Step::NewKey { former } => work.new_key(former, draft).await,
         Step::Deliver { issued } => {
             let id = work.id()?.to_string();
-            // Without the value of a secret that this takes off the record.
             let values = work.held_values(issued);
             work.write_secret(&id, issued, &values, None).await?;
             Ok(Acted::look_again(draft))
@@ -57,10 +58,21 @@ pub(super) async fn act(
         }
         Step::Delete(id) => {
             work.api()?.delete_oauth_client(id).await?;
+            cx.ledger.touch(&observe::place(object), cx.clock.monotonic());
             let mut seen = sight.seen.clone();
             seen.client = Found::None;
             Ok(Acted { seen: Some(work.sight_of(seen)), ..Acted::look_again(draft) })
         }
+    }
+}
+
+/// The tenant's configuration of the client was deleted, which no request seen so far undoes.
+fn no_connection(id: &OauthClientId) -> Error {
+    Error::Misconfigured {
+        reason: Reason::QlikRefused,
+        message: format!(
+            "consent cannot be set: the connection configuration of OAuth client {id} was deleted in Qlik Cloud. Delete the client there, and another one is made in its place"
+        ),
     }
 }
 
@@ -145,9 +157,12 @@ impl Work<'_> {
         };
         let (api, key) = (self.api()?, key);
         self.still_the_same(&nonce).await?;
-        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new)).await?;
+        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
+        // The next object of this name must not look for it in a list from before.
+        self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         let draft = self.bound(&client.id, draft);
         match self.deliver_first(&client, secret, key).await {
             Ok(secret) => {
@@ -200,13 +215,6 @@ impl Work<'_> {
     fn bound(&self, id: &OauthClientId, draft: Draft) -> Draft {
         let tenant = self.sight.parent.as_ref().map(|parent| parent.record());
         Draft { client_id: Some(id.to_string()), tenant, missing_since: None, ..draft }
-    }
-
-    /// Writes what was found out, if nothing changed since: it can be found out again, and an id that another process
-    /// wrote meanwhile cannot.
-    async fn note(&self, draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
-        let noted = write::status(&api_of(self.object, &self.cx.client), &self.object.metadata, &draft).await?;
-        Ok(Acted::wrote(noted, draft))
     }
 
     fn forgotten(&self, draft: Draft) -> Draft {

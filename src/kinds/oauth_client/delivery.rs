@@ -125,22 +125,24 @@ impl Delivery {
         all
     }
 
-    /// The values that the Secret holds, each only if it is the one that was written there.
+    /// The values that the Secret holds, each only if it is the one that was written there. Where the template names
+    /// another key by now, the value still stands under the former one.
     pub(super) fn held(&self, held: &Held, issued: &[Issued], key: &fingerprint::Key) -> Secrets {
-        let value = |name: &str| template::key_of(&self.template, name).and_then(|key| held.value(key));
-        let mut genuine = issued.iter().map(|issued| (issued, issued.retires_at.is_none()));
-        let current = self.kind.value().and_then(value).filter(|value| {
-            genuine.next().is_some_and(|(issued, in_use)| in_use && is_genuine(value, issued, (self.kind, key)))
-        });
-        let previous = value("previousClientSecret")
-            .filter(|value| issued.iter().skip(1).any(|issued| is_genuine(value, issued, (self.kind, key))));
-        Secrets { current, previous }
+        let find = |name: &str, of: &[Issued]| {
+            let genuine = |value: &Secret| of.iter().any(|issued| is_genuine(value, issued, (self.kind, key)));
+            let under_its_key = template::key_of(&self.template, name).and_then(|key| held.value(key));
+            let elsewhere = || held.content().filter_map(|(key, _)| held.value(key)).find(genuine);
+            under_its_key.filter(genuine).or_else(elsewhere)
+        };
+        let (in_use, former) = issued.split_at(usize::from(issued.first().is_some_and(|i| i.retires_at.is_none())));
+        let current = self.kind.value().and_then(|name| find(name, in_use));
+        Secrets { current, previous: find("previousClientSecret", former), fresh: false }
     }
 
     /// The values as they stand in the Secret, whoever put them there.
     pub(super) fn as_they_stand(&self, held: &Held) -> Secrets {
         let value = |name: &str| template::key_of(&self.template, name).and_then(|key| held.value(key));
-        Secrets { current: self.kind.value().and_then(value), previous: value("previousClientSecret") }
+        Secrets { current: self.kind.value().and_then(value), previous: value("previousClientSecret"), fresh: false }
     }
 
     /// What the Secret under this name carries.
@@ -175,6 +177,8 @@ pub(super) struct Secrets {
     pub(super) current: Option<Secret>,
     /// The one from before, while it still works.
     pub(super) previous: Option<Secret>,
+    /// The one in use was made just now, which answers a request for a rotation.
+    pub(super) fresh: bool,
 }
 
 /// The secrets or keys that a Secret says were made for it. What cannot be read is as good as nothing: the client's own

@@ -42,7 +42,7 @@ impl Work<'_> {
             (Kind::Nothing, ..) => (None, Vec::new()),
             (Kind::ClientSecret | Kind::PrivateKey(_), ..) => return Err(Error::Raced),
         };
-        let values = Secrets { current, previous: None };
+        let values = Secrets { current, previous: None, fresh: true };
         self.write_secret(client.id.as_str(), &issued, &values, None).await?;
         let client_id = Some(client.id.to_string());
         Ok(SecretSeen::Ours(Carried { client_id, issued, minting: None, content: Content::AsDeclared }))
@@ -83,10 +83,13 @@ impl Work<'_> {
         let id = self.id()?.to_string();
         // Whatever stands there is left to the app until there is something better: even where the annotations were
         // changed by hand, so that it cannot be told to be ours, it may work.
-        let values = match (&self.sight.delivery, &self.sight.held) {
+        let stands = match (&self.sight.delivery, &self.sight.held) {
             (Some(delivery), Some(held)) => delivery.as_they_stand(held),
             _ => Secrets::default(),
         };
+        let ours = self.held_values(self.carried().map(|carried| carried.issued.as_slice()).unwrap_or_default());
+        let (current, previous) = (ours.current.or(stands.current), ours.previous.or(stands.previous));
+        let values = Secrets { current, previous, fresh: false };
         self.write_secret(&id, issued, &values, Some(&minting)).await.map(drop)
     }
 
@@ -99,7 +102,7 @@ impl Work<'_> {
         self.touch();
         let made = self.issued(&minted.hint, (minted.created_at, minted.created_by), &minted.secret, None)?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
-        let values = Secrets { current: Some(minted.secret), previous: held.current };
+        let values = Secrets { current: Some(minted.secret), previous: held.current, fresh: true };
         self.write_secret(id.as_str(), &issued, &values, None).await?;
         Ok(Acted::look_again(draft))
     }
@@ -121,7 +124,7 @@ impl Work<'_> {
         self.touch();
         let made = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
-        let values = Secrets { current: Some(pair.private_pem), previous: None };
+        let values = Secrets { current: Some(pair.private_pem), previous: None, fresh: true };
         self.write_secret(id.as_str(), &issued, &values, None).await?;
         Ok(Acted::look_again(draft))
     }
@@ -164,9 +167,7 @@ impl Work<'_> {
             }
             None => content.without = vec![MINTING],
         }
-        let new =
-            |issued: &Issued| self.carried().is_none_or(|carried| carried.issued.iter().all(|i| i.id != issued.id));
-        if minting.is_none() && issued.first().is_some_and(new) {
+        if values.fresh {
             delivery::note_rotation(&mut content, self.sight.seen.rotate.as_ref());
         }
         let mut held = self.sight.held.as_deref().cloned();

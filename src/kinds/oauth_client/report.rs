@@ -2,14 +2,16 @@
 
 use super::Sight;
 use super::delivery;
-use crate::crd::{IssuedSecret, Phase, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, Reason};
+use crate::crd::{
+    IssuedSecret, Phase, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, Reason, whole_seconds,
+};
 use crate::engine::{Error, Note, SideFacts};
 use crate::plan::Finding;
 use crate::plan::child::Place;
 use crate::plan::oauth_client::{Authentication, Content, Found, Issued, SecretSeen, Step, rotates_at};
 use crate::plan::status::{Verdict, conditions};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 pub(super) fn is_ready(conditions: &[Condition]) -> bool {
@@ -49,10 +51,10 @@ pub(super) fn reflect(
     }
     draft.client_id = Some(client.id.to_string());
     draft.tenant = sight.parent.as_ref().map(|parent| parent.record()).or(draft.tenant);
-    draft.published_at = client.published_at.map(Time);
+    draft.published_at = client.published_at.map(whole_seconds);
     if let SecretSeen::Ours(carried) = &sight.seen.secret {
         draft.issued = carried.issued.iter().map(shown).collect();
-        draft.next_rotation_at = rotates_at(&sight.want, carried).map(Time);
+        draft.next_rotation_at = rotates_at(&sight.want, carried).map(whole_seconds);
     }
     if sight.want.authentication == Authentication::Secret {
         let ours = |hint: &str| draft.issued.iter().any(|issued| issued.id == hint);
@@ -69,7 +71,11 @@ pub(super) fn reflect(
 }
 
 fn shown(issued: &Issued) -> IssuedSecret {
-    IssuedSecret { id: issued.id.clone(), created_at: Time(issued.created_at), retires_at: issued.retires_at.map(Time) }
+    IssuedSecret {
+        id: issued.id.clone(),
+        created_at: whole_seconds(issued.created_at),
+        retires_at: issued.retires_at.map(whole_seconds),
+    }
 }
 
 /// The status after a pass.
@@ -83,7 +89,7 @@ pub(super) fn describe(
     let suspended = verdict.finding.reason == Reason::Suspended;
     let old = object.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
     let missing_since = match verdict.finding.reason {
-        Reason::CounterpartGone => draft.missing_since.clone().or(Some(Time(now))),
+        Reason::CounterpartGone => draft.missing_since.clone().or(Some(whole_seconds(now))),
         _ => draft.missing_since.clone(),
     };
     QlikOAuthClientStatus {
@@ -194,7 +200,7 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
             };
             note(false, if former.is_empty() { "SecretIssued" } else { "Rotated" }, "Rotate", what.into())
         }
-        Step::Deliver { .. } if settled => {
+        Step::Deliver { issued } if settled && same_secrets(status, issued) => {
             note(true, "SecretRepaired", "Write", "the Secret was not as it should be and was written again".into())
         }
         Step::Discard { hint, lost: true } => note(
@@ -212,6 +218,12 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
         Step::Delete(id) => note(false, "Deleted", "Delete", format!("deleted OAuth client {id} in Qlik Cloud")),
         Step::Hold | Step::Announce | Step::Reserve { .. } | Step::Deliver { .. } => None,
     }
+}
+
+/// Whether the status speaks of these very secrets: then the Secret is not written because one came or went.
+fn same_secrets(status: Option<&QlikOAuthClientStatus>, issued: &[Issued]) -> bool {
+    let known = status.map(|status| status.issued.as_slice()).unwrap_or_default();
+    known.len() == issued.len() && known.iter().zip(issued).all(|(known, issued)| known.id == issued.id)
 }
 
 /// The event when the object goes and its client does not.

@@ -24,7 +24,7 @@ pub struct Seen {
     pub id: Option<OauthClientId>,
     /// The client in Qlik Cloud: by its id, else by the mark.
     pub client: Found,
-    /// The client carries the mark of another object.
+    /// The client is not this object's by the marks: it carries another object's, or none while another client is ours.
     pub foreign_mark: bool,
     /// Since when the client is missed.
     pub missing_since: Option<Timestamp>,
