@@ -50,9 +50,8 @@ pub(super) fn next(want: &Desired, seen: &Seen, client: &OauthClient, now: Times
         Authentication::GeneratedKey => generated_key(&Sight { want, seen, client, now }),
         Authentication::GivenKey(_) | Authentication::Public => match &seen.secret {
             SecretSeen::Ours(carried) if is_for(carried, client) && carried.content == Content::AsDeclared => None,
-            SecretSeen::NotWanted => None,
             SecretSeen::Ours(_) | SecretSeen::Free => Some(Next::Do(Step::Deliver { issued: Vec::new() })),
-            SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => None,
+            SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => None,
         },
     }
 }
@@ -94,7 +93,7 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
         return Some(Next::Do(Step::Discard { hint: lost.id.clone(), lost: true }));
     }
     if let Some((minting, call)) = &carried.minting {
-        return sight.minting(carried, minting, *call, works);
+        return Some(sight.minting(carried, (minting, *call), works));
     }
     if !works {
         return Some(sight.reserve(&carried.issued));
@@ -167,21 +166,21 @@ impl Sight<'_> {
     }
 
     /// A secret is announced: make it, or find out what became of the call.
-    fn minting(&self, carried: &Carried, minting: &Minting, call: Call, works: bool) -> Option<Next<Step>> {
+    fn minting(&self, carried: &Carried, (minting, call): (&Minting, Call), works: bool) -> Next<Step> {
         let new = |hint: &&SecretHint| {
             !minting.before.contains(&hint.hint) && carried.issued.iter().all(|issued| issued.id != hint.hint)
         };
         let lost: Vec<_> = self.client.secrets.iter().filter(new).filter(|hint| self.is_mine(hint)).collect();
         if !lost.is_empty() {
-            return Some(self.reserve_without(&lost, &carried.issued));
+            return self.reserve_without(&lost, &carried.issued);
         }
         match self.announced(minting, call) {
             Announced::Open if self.client.secrets.len() < MAX_SECRETS => {
                 let former = self.still_there(&self.retire_all(carried));
-                Some(Next::Do(Step::Mint { former }))
+                Next::Do(Step::Mint { former })
             }
-            Announced::Unknown(left) => Some(outcome_unknown(left, works)),
-            Announced::Open | Announced::Over => Some(self.reserve(&carried.issued)),
+            Announced::Unknown(left) => outcome_unknown(left, works),
+            Announced::Open | Announced::Over => self.reserve(&carried.issued),
         }
     }
 

@@ -16,7 +16,7 @@ impl World {
         let late = std::mem::take(&mut self.late);
         for (sent, request) in late {
             if self.now.duration_since(sent).as_secs() >= LANDS_WITHIN {
-                let _ = self.commit(request);
+                let _ = self.commit(&request);
             } else {
                 self.late.push((sent, request));
             }
@@ -27,7 +27,7 @@ impl World {
     pub(super) fn land(&mut self) {
         if !self.late.is_empty() {
             let (_, request) = self.late.remove(0);
-            let _ = self.commit(request);
+            let _ = self.commit(&request);
         }
     }
 
@@ -69,6 +69,7 @@ impl World {
     }
 
     pub(super) fn edit_secret(&mut self, edit: impl FnOnce(&mut Stored)) {
+        self.land_all(); // who takes the announcement away takes it from the calls under way
         self.edited_at = Some(self.now);
         let version = self.serial();
         if let Some(secret) = &mut self.secret {
@@ -79,6 +80,7 @@ impl World {
     }
 
     pub(super) fn delete_secret(&mut self) {
+        self.land_all();
         // Who deletes the Secret while two processes are at it may ask once more for a rotation.
         (self.secret, self.asked_at) = (None, None);
         self.by_hand();

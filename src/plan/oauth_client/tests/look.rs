@@ -150,13 +150,13 @@ impl View {
         Status { id: Some(id), missing_since: None, ..self.draft }
     }
 
-    /// As `issue::again`: the version to write over, if any may be.
-    pub(super) fn again(&self, world: &World) -> Option<Option<u64>> {
+    /// As `issue::again`: whether what stands there now may be written over.
+    pub(super) fn may_write_over(&self, world: &World) -> bool {
         let announced = self.minting().map(|minting| &minting.nonce);
         let there = world.secret.as_ref().map(|there| there.version);
         let under = world.secret.as_ref().and_then(|there| there.minting.as_ref()).map(|minting| &minting.nonce);
         let same = there == self.stored.as_ref().map(|stored| stored.version);
-        (there.is_none() || same || (under.is_some() && under == announced)).then_some(there)
+        there.is_none() || same || (under.is_some() && under == announced)
     }
 
     /// As `report::reflect`.

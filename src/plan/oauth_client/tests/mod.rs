@@ -6,6 +6,9 @@ mod hands;
 mod look;
 mod process;
 mod story;
+mod table;
+mod table_keys;
+mod table_secret;
 mod world;
 
 use process::Fate;

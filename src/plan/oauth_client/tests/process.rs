@@ -100,10 +100,10 @@ impl Process {
 
     fn send(&mut self, world: &mut World, request: Request, fate: Fate) -> Result<Answer, Failure> {
         match fate {
-            Fate::Done => world.commit(request).map_err(|Refused| Failure::NoEffect),
+            Fate::Done => world.commit(&request).map_err(|Refused| Failure::NoEffect),
             Fate::Refused => Err(Failure::NoEffect),
             Fate::AnswerLost => {
-                let _ = world.commit(request);
+                let _ = world.commit(&request);
                 Err(Failure::Unknown)
             }
             Fate::Late => {
@@ -115,7 +115,7 @@ impl Process {
                 Err(Failure::Died)
             }
             Fate::DiedAfter => {
-                let _ = world.commit(request);
+                let _ = world.commit(&request);
                 self.restart();
                 Err(Failure::Died)
             }
@@ -338,8 +338,8 @@ impl Process {
             Err(Failure::Died) => return,
             Err(Failure::NoEffect | Failure::Unknown) if write.tries > 0 => {
                 write.tries -= 1;
-                if let Some(over) = write.view.again(world) {
-                    write.over = over;
+                if write.view.may_write_over(world) {
+                    write.over = world.secret.as_ref().map(|secret| secret.version);
                     self.stage = Stage::Writing(Box::new(write));
                     return;
                 }
@@ -353,14 +353,12 @@ impl Process {
 }
 
 fn made_with(client: &OauthClient, world: &World) -> Issued {
-    match client.public_keys.first() {
-        Some(key) => key_made(key.clone(), world),
-        None => {
-            let secret = client.secrets.first().cloned().expect("made with the client");
-            let (created_at, by) = (secret.created_at.unwrap(), secret.created_by);
-            Issued { id: secret.hint, created_at, retires_at: None, by, fingerprint: Some("f".into()), jwk: None }
-        }
+    if let Some(key) = client.public_keys.first() {
+        return key_made(key.clone(), world);
     }
+    let secret = client.secrets.first().cloned().expect("made with the client");
+    let (created_at, by) = (secret.created_at.unwrap(), secret.created_by);
+    Issued { id: secret.hint, created_at, retires_at: None, by, fingerprint: Some("f".into()), jwk: None }
 }
 
 fn key_made(key: crate::qlik::Jwk, world: &World) -> Issued {

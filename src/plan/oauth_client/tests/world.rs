@@ -186,9 +186,9 @@ impl World {
     }
 
     /// A request takes effect, or is refused.
-    pub(super) fn commit(&mut self, request: Request) -> Result<Answer, Refused> {
-        let answer = self.effect(&request);
-        self.check(&request);
+    pub(super) fn commit(&mut self, request: &Request) -> Result<Answer, Refused> {
+        let answer = self.effect(request);
+        self.check(request);
         answer
     }
 
@@ -197,7 +197,9 @@ impl World {
             Request::PostClient { key } => return Ok(Answer::Client(Box::new(self.make_client(key.clone())))),
             Request::PatchClient(id, changes) => {
                 let client = self.client(id)?;
-                changes.iter().for_each(|change| client.apply(change));
+                for change in changes {
+                    client.apply(change);
+                }
             }
             Request::SetConsent(id, consent) => self.client(id)?.consent = Some(*consent),
             Request::DeleteClient(id) => {
