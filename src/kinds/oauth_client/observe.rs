@@ -1,6 +1,6 @@
 //! One look at everything that the decision about an OAuth client needs.
 
-use super::super::parent::{Parent, Standing, standing};
+use super::super::parent::{Parent, Standing, is_ready, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
@@ -211,7 +211,7 @@ impl Look<'_> {
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
         // Whoever asks for a look has just done something, and wants it seen.
         let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
-        let ordinary = report::is_ready(&self.draft.conditions)
+        let ordinary = is_ready(&self.draft.conditions)
             && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;

@@ -89,7 +89,10 @@ pub(super) fn word(next: &Next<Step>) -> String {
     }
 }
 
-fn check(table: &[(&str, fn(&mut Desired, &mut Seen), &str)]) {
+/// A case, what is different in it, and what it comes to.
+type Row<'a> = (&'a str, fn(&mut Desired, &mut Seen), &'a str);
+
+fn check(table: &[Row<'_>]) {
     for (case, change, expected) in table {
         let (mut want, mut seen) = (want(), seen());
         change(&mut want, &mut seen);
