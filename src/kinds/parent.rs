@@ -6,6 +6,7 @@ use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
 use crate::secrets;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{CustomResourceExt, Resource as _, ResourceExt};
@@ -18,8 +19,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn recorded(&self) -> Option<&ChildTenant>;
     /// Whether it has a counterpart in Qlik Cloud, as far as its status tells.
     fn has_counterpart(&self) -> bool;
-    /// Whether it stands as it should while its tenant is in use.
-    fn is_settled_in_use(&self) -> bool;
+    /// What is true of it, as its status says.
+    fn conditions(&self) -> &[Condition];
     /// The Secrets that the operator writes for it, and those that it refers to.
     fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
@@ -219,20 +220,31 @@ pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
         let status = tenant.status.as_ref();
         status.and_then(|s| s.tenant_id.as_deref()).is_some_and(|id| id != recorded.id)
     });
-    let news = match unusable(tenant, child.has_counterpart()) {
-        None | Some(Standing::Usable(_)) => !child.is_settled_in_use(),
-        Some(Standing::Waiting(finding) | Standing::Covered(finding)) => !tells(child, &finding),
+    let stands_so = match unusable(tenant, child.has_counterpart()) {
+        None => is_ready(child.conditions()) && !is_covered(child.conditions()),
+        Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
+            reason(child.conditions()) == Some(&finding.reason.to_string())
+        }
+        Some(Standing::Usable(_)) => true,
     };
-    moved || news
+    moved || !stands_so
 }
 
-/// Whether this is what the child's status tells people already.
-fn tells<K: Child>(child: &K, finding: &Finding) -> bool {
-    let status = serde_json::to_value(child.status()).unwrap_or_default();
-    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().any(|condition| {
-        condition["type"] == "Ready"
-            && condition["reason"] == finding.reason.to_string()
-            && condition["message"] == finding.message
-    })
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+fn reason(conditions: &[Condition]) -> Option<&String> {
+    ready(conditions).map(|c| &c.reason)
+}
+
+/// Whether the declared state is reached.
+pub(crate) fn is_ready(conditions: &[Condition]) -> bool {
+    ready(conditions).is_some_and(|c| c.status == "True")
+}
+
+/// Whether an object stands as its tenant's end makes it stand.
+pub(crate) fn is_covered(conditions: &[Condition]) -> bool {
+    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
+    reason(conditions).is_some_and(|reason| covered.contains(reason))
 }
