@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// OpenID Connect.
+/// `OpenID` Connect.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -75,7 +75,7 @@ pub struct OidcProvider {
     pub allowed_client_ids: Vec<String>,
 }
 
-/// Products that Qlik Cloud knows for OpenID Connect.
+/// Products that Qlik Cloud knows for `OpenID` Connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are Qlik's own")]

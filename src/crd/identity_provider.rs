@@ -55,7 +55,7 @@ pub struct QlikIdentityProviderSpec {
     /// The tenant that the provider belongs to.
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.tenantRef cannot be changed, a provider belongs to one tenant: create another QlikIdentityProvider for the other tenant"))]
     pub tenant_ref: TenantRef,
-    /// OpenID Connect: people who log in, or programs that bring a token.
+    /// `OpenID` Connect: people who log in, or programs that bring a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcProvider>,
     /// SAML: people who log in.

@@ -1,10 +1,11 @@
 //! What people are told about an identity provider: status, progress, events. Pure.
 
+use super::super::parent::is_ready;
 use super::Sight;
 use super::keyring;
 use crate::crd::{
     IssuedSecret, Phase, QlikIdentityProvider, QlikIdentityProviderStatus, REQUESTED_AT, ROTATE_AT, Reason,
-    VerificationState, VerificationStatus,
+    VerificationState, VerificationStatus, whole_seconds,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
@@ -13,20 +14,9 @@ use crate::plan::identity_provider::{Change, KeySource, Print, Role, SecretSeen,
 use crate::plan::status::{Verdict, conditions};
 use crate::qlik::{IdentityProvider, PendingState, Protocol};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
 type Status = QlikIdentityProviderStatus;
-
-pub(super) fn is_ready(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether an object stands as its tenant's end makes it stand.
-pub(super) fn is_covered(conditions: &[Condition]) -> bool {
-    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
-    conditions.iter().any(|c| c.type_ == "Ready" && covered.contains(&c.reason))
-}
 
 /// What a deactivated tenant means for its children, found out before the tenant's object says so.
 pub(super) fn covered() -> Finding {
@@ -114,8 +104,8 @@ fn note_keys(object: &QlikIdentityProvider, sight: &Sight, draft: &mut Status) {
         known.or(provider.created).unwrap_or_default()
     };
     let key = |provider: &IdentityProvider, retires_at: Option<Timestamp>| {
-        let (id, created_at) = (provider.kid()?.to_owned(), Time(since(provider)));
-        Some(IssuedSecret { id, created_at, retires_at: retires_at.map(Time) })
+        let (id, created_at) = (provider.kid()?.to_owned(), whole_seconds(since(provider)));
+        Some(IssuedSecret { id, created_at, retires_at: retires_at.map(whole_seconds) })
     };
     let former = draft.retiring.iter().filter_map(|one| {
         let provider = seen.mine.iter().find(|provider| provider.id.as_str() == one.id)?;
@@ -123,7 +113,7 @@ fn note_keys(object: &QlikIdentityProvider, sight: &Sight, draft: &mut Status) {
     });
     let keys: Vec<_> = key(current, None).into_iter().chain(former).collect();
     draft.keys = keys;
-    draft.next_rotation_at = rotates_at(want, seen, current).map(Time);
+    draft.next_rotation_at = rotates_at(want, seen, current).map(whole_seconds);
     let carried = sight.held.as_deref().and_then(keyring::rotated_for);
     let in_use = match &seen.secret {
         SecretSeen::Ours(keys) => {

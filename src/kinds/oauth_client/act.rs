@@ -180,6 +180,9 @@ impl Work<'_> {
     }
 
     async fn change(&self, changes: &[OauthClientChange], draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        if changes.iter().any(|change| matches!(change, OauthClientChange::PublicKeys(_))) {
+            self.secret_unchanged().await?;
+        }
         // A secret in the answer was not asked for by anybody: it is found by its hint, and goes.
         let unasked = self.api()?.change_oauth_client(self.id()?, changes).await?;
         self.touch();

@@ -1,6 +1,6 @@
 //! One look at everything that the decision about an OAuth client needs.
 
-use super::super::parent::{Parent, Standing, standing};
+use super::super::parent::{Parent, Standing, is_ready, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
@@ -199,9 +199,6 @@ impl Look<'_> {
     async fn client(&self, seen: &Seen) -> Result<Found, Error> {
         let (api, now) = (self.parent.api(self.cx), self.cx.clock.monotonic());
         let Some(id) = &seen.id else {
-            if seen.deletion != Deletion::None && seen.intent == IntentSeen::None {
-                return Ok(Found::None); // nothing was ever announced
-            }
             let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
                 api.pay_for_write().await?;
@@ -214,7 +211,7 @@ impl Look<'_> {
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
         // Whoever asks for a look has just done something, and wants it seen.
         let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
-        let ordinary = report::is_ready(&self.draft.conditions)
+        let ordinary = is_ready(&self.draft.conditions)
             && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;
@@ -227,14 +224,19 @@ impl Look<'_> {
             Some(api.recent_oauth_clients(newest).await?)
         };
         let found = match list {
-            // One that a list does not show is asked for by itself before it is missed.
-            Some(list) => match list.iter().find(|client| client.id == *id) {
+            // One that a list does not show, or not as the Secret says, is asked for by itself before it is missed.
+            Some(list) => match list.iter().find(|client| client.id == *id && seen.agrees_with(client)) {
                 Some(client) => Some(client.clone()),
                 None => api.oauth_client(id).await?,
             },
             None => api.oauth_client(id).await?,
         };
-        Ok(found.map_or(Found::None, |client| Found::One(Box::new(client))))
+        match found {
+            Some(client) => Ok(Found::One(Box::new(client))),
+            // The last look that there is: the id may be of a former client, and the present one carries the mark.
+            None if seen.deletion != Deletion::None => Ok(self.marked(&api.recent_oauth_clients(now).await?)),
+            None => Ok(Found::None),
+        }
     }
 
     fn is_about_to_announce(&self, seen: &Seen) -> bool {
@@ -254,7 +256,8 @@ impl Look<'_> {
             IntentSeen::None | IntentSeen::Unreadable => {}
         }
         // One of this name was made or deleted since: a list from before that would mislead.
-        let touched = self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
+        let touched =
+            self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
         let created = self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |at| at.0);
         let age = Duration::try_from(self.cx.clock.now().duration_since(created)).unwrap_or(Duration::ZERO);
         now.saturating_sub(age.saturating_add(WHOLE_SECOND).min(LISTED_WITHIN)).max(touched)

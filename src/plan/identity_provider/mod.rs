@@ -74,19 +74,17 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
         return Some(conflicting(message));
     }
     match &seen.occupant {
-        Some(Occupant { id, object: None }) => Some(conflicting(
-            format!(
-                "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
+        Some(Occupant { id, object: None }) => Some(conflicting(format!(
+            "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
                  Deactivate it in the tenant's administration, then this one is put in its place"
-            ),
-        )),
+        ))),
         Some(_) | None => None,
     }
 }
 
 /// Looked at again soon: what ends it may happen to another object, or in Qlik Cloud alone.
 fn conflicting(message: String) -> Next<Step> {
-    Next::Wait { finding: Finding::human(Reason::Conflict, message), recheck: Duration::from_secs(60) }
+    Next::Wait { finding: Finding::human(Reason::Conflict, message), recheck: RETRY }
 }
 
 /// There is a provider: bring it to what is declared, or replace it.
