@@ -6,3 +6,4 @@ pub mod playground;
 pub mod process;
 pub mod sim;
 pub mod stage;
+pub mod table;
