@@ -70,7 +70,6 @@ async fn one(troubled: &Troubled, customer: &Customer<'_>, (operation, met): (Op
         Operation::Delete => Human::Deleted,
         Operation::Create | Operation::Rotate | Operation::Retire | Operation::Change => Human::Idle,
     });
-    let hits = troubled.switch.hits();
     if met {
         troubled.begin(operation).await?;
     }
@@ -80,7 +79,7 @@ async fn one(troubled: &Troubled, customer: &Customer<'_>, (operation, met): (Op
     }
     let told = ended(troubled, operation, met).await?;
     if met {
-        if troubled.is_switched() && troubled.switch.hits() == hits {
+        if troubled.is_switched() && !troubled.switch.was_hit() {
             return Err("nothing went wrong".into());
         }
         troubled.end().await?;

@@ -6,6 +6,8 @@
 mod customer;
 mod life;
 mod matrix;
+mod offboard;
 mod operation;
+mod reborn;
 mod secrets;
 mod trouble;

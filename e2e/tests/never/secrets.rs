@@ -7,7 +7,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What becomes of a write of the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,29 +30,32 @@ pub(crate) enum Writes {
 #[derive(Clone)]
 pub(crate) struct Switch {
     on: Arc<AtomicBool>,
-    hits: Arc<AtomicUsize>,
+    hit: Arc<AtomicBool>,
     admin: PathBuf,
     namespace: String,
 }
 
 impl Switch {
     pub(crate) fn new(admin: PathBuf, namespace: String) -> Self {
-        Self { on: Arc::default(), hits: Arc::default(), admin, namespace }
+        Self { on: Arc::default(), hit: Arc::default(), admin, namespace }
     }
 
     pub(crate) fn turn(&self, on: bool) {
+        if on {
+            self.hit.store(false, Ordering::SeqCst);
+        }
         self.on.store(on, Ordering::SeqCst);
     }
 
-    /// How often it came into play.
-    pub(crate) fn hits(&self) -> usize {
-        self.hits.load(Ordering::SeqCst)
+    /// Whether it came into play since it was turned on.
+    pub(crate) fn was_hit(&self) -> bool {
+        self.hit.load(Ordering::SeqCst)
     }
 
-    fn hit(&self, once: bool) -> bool {
+    fn meets(&self, once: bool) -> bool {
         let hit = if once { self.on.swap(false, Ordering::SeqCst) } else { self.on.load(Ordering::SeqCst) };
         if hit {
-            self.hits.fetch_add(1, Ordering::SeqCst);
+            self.hit.store(true, Ordering::SeqCst);
         }
         hit
     }
@@ -64,11 +67,11 @@ impl Switch {
             .before_request(move |call: &Call| {
                 let write = is_write(&call.method, &call.path);
                 match writes {
-                    Writes::FailOnce if write && before.hit(true) => Before::Fail(StatusCode::INTERNAL_SERVER_ERROR),
-                    Writes::DropOnce if write && before.hit(true) => Before::Drop,
-                    Writes::Fail if write && before.hit(false) => Before::Fail(StatusCode::INTERNAL_SERVER_ERROR),
-                    Writes::Drop if write && before.hit(false) => Before::Drop,
-                    Writes::NameTaken if write && before.hit(true) => {
+                    Writes::FailOnce if write && before.meets(true) => Before::Fail(StatusCode::INTERNAL_SERVER_ERROR),
+                    Writes::DropOnce if write && before.meets(true) => Before::Drop,
+                    Writes::Fail if write && before.meets(false) => Before::Fail(StatusCode::INTERNAL_SERVER_ERROR),
+                    Writes::Drop if write && before.meets(false) => Before::Drop,
+                    Writes::NameTaken if write && before.meets(true) => {
                         take_name(before.admin.clone(), before.namespace.clone());
                         Before::Forward
                     }
@@ -76,7 +79,7 @@ impl Switch {
                 }
             })
             .after_request(move |request: &Request| {
-                let lost = writes == Writes::AnswerLost && is_write(&request.method, &request.path) && after.hit(true);
+                let lost = writes == Writes::AnswerLost && is_write(&request.method, &request.path) && after.meets(true);
                 if lost { After::Drop } else { After::Answer }
             })
     }
@@ -88,7 +91,7 @@ impl Switch {
             let write = call.method == Method::PATCH
                 && call.path.contains("/qlikoauthclients/")
                 && call.path.ends_with("/status");
-            if write && switch.hit(false) { Before::Fail(StatusCode::INTERNAL_SERVER_ERROR) } else { Before::Forward }
+            if write && switch.meets(false) { Before::Fail(StatusCode::INTERNAL_SERVER_ERROR) } else { Before::Forward }
         })
     }
 }

@@ -36,9 +36,9 @@ impl Trouble {
     pub(crate) fn concerns(&self, operation: Operation) -> bool {
         use Operation::{Create, Repair, Retire, Rotate};
         match self {
-            Self::None | Self::Call(..) | Self::Killed | Self::TwoOperators | Self::Status | Self::StatusAndKilled => {
-                true
-            }
+            Self::None | Self::Call(..) | Self::Killed | Self::TwoOperators => true,
+            // An object that goes has no further status.
+            Self::Status | Self::StatusAndKilled => operation != Operation::Delete,
             Self::Secret(Writes::NameTaken) => [Create, Rotate, Repair].contains(&operation),
             Self::Secret(_) | Self::Rights => [Create, Rotate, Retire, Repair].contains(&operation),
             Self::Quota => [Create, Repair].contains(&operation),
@@ -206,10 +206,12 @@ impl Troubled {
                 Ok(Some("right given"))
             }
             Trouble::Quota if told("exceeded quota") => {
-                stage.kubectl(&["delete", "quota", "none"]).await?;
+                stage.kubectl(&["delete", "quota", "none", "--ignore-not-found"]).await?;
                 Ok(Some("quota lifted"))
             }
-            Trouble::Secret(Writes::Fail | Writes::Drop) | Trouble::Status | Trouble::StatusAndKilled => {
+            Trouble::Secret(Writes::Fail | Writes::Drop) | Trouble::Status | Trouble::StatusAndKilled
+                if self.switch.was_hit() =>
+            {
                 self.switch.turn(false);
                 Ok(None)
             }
