@@ -72,8 +72,7 @@ impl Gates {
         let Some(entry) = entries.get(uid) else {
             // Its place is kept, so that what changes during its first pass is not missed.
             let looks = !seen.looks;
-            let entry =
-                Entry { looks, version: 0, set: now, due: Duration::ZERO, attempt: 0, opened: Duration::ZERO };
+            let entry = Entry { looks, version: 0, set: now, due: Duration::ZERO, attempt: 0, opened: Duration::ZERO };
             entries.insert(uid.to_owned(), entry);
             return Admission::First;
         };

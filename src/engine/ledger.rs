@@ -22,6 +22,7 @@ struct Inner {
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
     counterparts: HashMap<String, String>,
     touched: HashMap<String, Duration>,
+    outdated: HashMap<String, Duration>,
     paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
@@ -104,6 +105,19 @@ impl Ledger {
         self.lock().touched.get(uid).copied()
     }
 
+    /// Notes that the counterpart of an object of this name was deleted, or given up, at this monotonic time: what a list
+    /// from before shows of it is over, be the next object of the name created ever so soon.
+    pub fn outdate(&self, place: &str, now: Duration) {
+        let mut inner = self.lock();
+        inner.outdated.retain(|_, at| now.saturating_sub(*at) < LISTS_LAST);
+        inner.outdated.insert(place.to_owned(), now);
+    }
+
+    /// How new a list has to be in which the counterpart of an object of this name is looked for.
+    pub fn outdated(&self, place: &str) -> Duration {
+        self.lock().outdated.get(place).map_or(Duration::ZERO, |at| at.saturating_add(Duration::from_nanos(1)))
+    }
+
     /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
     pub fn answered(&self, record: &str, made: Timestamp, purge_at: Timestamp) {
         self.lock().answered.insert(record.to_owned(), (made, purge_at));
@@ -153,4 +167,6 @@ impl Ledger {
     }
 }
 
+/// No list is used that is older.
+const LISTS_LAST: Duration = Duration::from_secs(600);
 const REACTIVATION_SHOWS_WITHIN: Duration = Duration::from_secs(120);

@@ -1,8 +1,6 @@
 //! A client and its tenant: who waits for whom, and who goes first.
 
-use crate::support::{
-    HOUR, MACHINE, all_in_qlik, client_id, effects, id, onboard, ready, refused, tenant, works,
-};
+use crate::support::{HOUR, MACHINE, all_in_qlik, client_id, effects, id, onboard, ready, refused, tenant, works};
 use e2e::sim::Status;
 use e2e::stage::{Inside, Setup, Stage, client_manifest, in_phase, is_ready, manifest};
 use k8s_openapi::api::core::v1::Namespace;

@@ -25,13 +25,21 @@ async fn an_app_gets_what_it_needs_and_loses_it_with_the_object() {
     stage.until_child_gone::<QlikOAuthClient>("app").await.unwrap();
     assert!(all_in_qlik(&stage).is_empty());
     assert_eq!(effects(&stage), ["oauth-client.created", "oauth-client.deleted"]);
-    stage.until_some("the Secret is collected", async || Ok((!stage.has_secret("app").await?).then_some(()))).await.unwrap();
+    stage
+        .until_some("the Secret is collected", async || Ok((!stage.has_secret("app").await?).then_some(())))
+        .await
+        .unwrap();
 }
 
 /// Each field, how it is declared otherwise, what the simulator shows then, and what a human makes of it.
 fn fields() -> Vec<(&'static str, Value, Value, Value)> {
     let field = |name, spec: Value, field: &str, shown: Value, by_hand: Value| {
-        (name, spec, json!({ field: shown }), json!([{ "op": "replace", "path": format!("/{field}"), "value": by_hand }]))
+        (
+            name,
+            spec,
+            json!({ field: shown }),
+            json!([{ "op": "replace", "path": format!("/{field}"), "value": by_hand }]),
+        )
     };
     let one = |spec: &'static str, name: &'static str, value: Value, other: Value| {
         field(spec, json!({ spec: value }), name, value.clone(), other)
@@ -43,7 +51,12 @@ fn fields() -> Vec<(&'static str, Value, Value, Value)> {
         one("redirectUris", "redirectUris", json!(["https://a.example.com/cb"]), json!(["https://by.hand/cb"])),
         one("allowedOrigins", "allowedOrigins", json!(["https://a.example.com"]), json!(["https://by.hand"])),
         one("scopes", "allowedScopes", json!(["user_default"]), json!(["user_default", "admin_classic"])),
-        one("grantTypes", "allowedGrantTypes", json!(["urn:qlik:oauth:user-impersonation"]), json!(["client_credentials"])),
+        one(
+            "grantTypes",
+            "allowedGrantTypes",
+            json!(["urn:qlik:oauth:user-impersonation"]),
+            json!(["client_credentials"]),
+        ),
     ]
 }
 

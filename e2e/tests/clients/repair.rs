@@ -1,7 +1,8 @@
 //! What others do to Secret, client and status is put right, and nothing of theirs is written over.
 
 use crate::support::{
-    HOUR, MACHINE, all_in_qlik, apply, by_hand, client_id, effects, hints, id, issued, ready, refused, stage, takes, works,
+    HOUR, MACHINE, all_in_qlik, apply, by_hand, client_id, effects, hints, id, issued, ready, refused, stage, takes,
+    works,
 };
 use e2e::app::Given;
 use e2e::stage::{Inside, Stage, client_manifest};
@@ -92,7 +93,8 @@ async fn a_secret_of_somebody_else_is_never_written_over() {
         metadata: kube::api::ObjectMeta { name: Some("owner".into()), ..Default::default() },
         ..ConfigMap::default()
     };
-    let map = Api::<ConfigMap>::namespaced(stage.admin(), stage.ns()).create(&PostParams::default(), &map).await.unwrap();
+    let map =
+        Api::<ConfigMap>::namespaced(stage.admin(), stage.ns()).create(&PostParams::default(), &map).await.unwrap();
     let owner = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": map.metadata.uid, "controller": true }]);
     stage.secret("app", &[("mine", "1")]).await.unwrap();
     stage.apply(&client_manifest("app", "acme", MACHINE)).await.unwrap();

@@ -69,7 +69,10 @@ async fn by_annotation_with_both_secrets_until_the_overlap_is_over() {
     let left = stage.read_secret("app").await.unwrap();
     assert!(left.get("previousClientSecret").is_none() && secret(&left) == secret(&given));
     works(&stage, &left).await;
-    assert_eq!((hints(&stage, &id).len(), effects(&stage)), (1, vec!["secret.created".into(), "secret.deleted".into()]));
+    assert_eq!(
+        (hints(&stage, &id).len(), effects(&stage)),
+        (1, vec!["secret.created".into(), "secret.deleted".into()])
+    );
     stage.until_event("app", "SecretRetired").await.unwrap();
     // The same request is not acted on twice.
     stage.client_pass("app").await.unwrap();
@@ -198,9 +201,12 @@ async fn keys_overlap_as_secrets_do() {
         assert_eq!(in_qlik(&stage, &id)["publicKeys"].as_array().unwrap().len(), 2);
         stage.turn(HOUR * 25).unwrap();
         retired(&stage).await;
-        stage.until_some("the former key goes", async || {
-            Ok((in_qlik(&stage, &id)["publicKeys"].as_array().unwrap().len() == 1).then_some(()))
-        }).await.unwrap();
+        stage
+            .until_some("the former key goes", async || {
+                Ok((in_qlik(&stage, &id)["publicKeys"].as_array().unwrap().len() == 1).then_some(()))
+            })
+            .await
+            .unwrap();
         works(&stage, &given).await;
         let refused = App::new(&stage.sim).unwrap().token(&former, As::Itself).await.unwrap_err();
         assert_eq!(refused.status(), Some(401));

@@ -46,10 +46,8 @@ pub(crate) async fn apply(stage: &Stage, spec: &str) -> QlikOAuthClient {
 
 /// Applies the client `app` and waits until it is not as declared, for this reason, and says these words.
 pub(crate) async fn refused(stage: &Stage, why: &str, words: &[&str]) -> QlikOAuthClient {
-    let object = stage
-        .until_client("app", &format!("says {why}"), |c| !c.is_ready() && c.reason() == why)
-        .await
-        .unwrap();
+    let object =
+        stage.until_client("app", &format!("says {why}"), |c| !c.is_ready() && c.reason() == why).await.unwrap();
     let said = object.message();
     assert!(words.iter().all(|word| said.contains(word)), "{said:?} does not say all of {words:?}");
     object
@@ -99,9 +97,8 @@ pub(crate) fn hints(stage: &Stage, id: &str) -> Vec<String> {
 
 /// What took effect on clients, in order, since the journal was last cleared.
 pub(crate) fn effects(stage: &Stage) -> Vec<String> {
-    let of_clients = |effect: &String| {
-        ["oauth-client.", "secret.", "connection."].iter().any(|start| effect.starts_with(start))
-    };
+    let of_clients =
+        |effect: &String| ["oauth-client.", "secret.", "connection."].iter().any(|start| effect.starts_with(start));
     stage.sim.journal().into_iter().filter(|e| e.committed).filter_map(|e| e.effect).filter(of_clients).collect()
 }
 

@@ -94,7 +94,9 @@ async fn anonymous_embedding_elsewhere_says_why_not() {
 }
 
 fn signing(more: &str) -> String {
-    format!("appType: web\ngrantTypes: [client_credentials]\nscopes: [user_default]\nconsent: Trusted\nauth: {{privateKeyJwt: {more}}}")
+    format!(
+        "appType: web\ngrantTypes: [client_credentials]\nscopes: [user_default]\nconsent: Trusted\nauth: {{privateKeyJwt: {more}}}"
+    )
 }
 
 #[tokio::test]

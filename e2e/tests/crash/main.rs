@@ -83,7 +83,8 @@ async fn other_writes<S: Story>(
 ) {
     let writes = undisturbed.requests.iter().filter(|kind| !kind.starts_with("GET ") && !kind.contains("/oauth/"));
     for kind in writes.collect::<BTreeSet<_>>() {
-        let is_last = |point: &Played<S::World>| point.1.as_ref().is_ok_and(|point| point.requests.last() == Some(kind));
+        let is_last =
+            |point: &Played<S::World>| point.1.as_ref().is_ok_and(|point| point.requests.last() == Some(kind));
         if played.iter().any(is_last) {
             continue;
         }

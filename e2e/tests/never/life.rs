@@ -61,7 +61,11 @@ pub(crate) async fn live(row: &Row) -> Result<String, Error> {
 }
 
 /// One operation. Answers what people had to do.
-async fn one(troubled: &Troubled, customer: &Customer<'_>, (operation, met): (Operation, bool)) -> Result<String, Error> {
+async fn one(
+    troubled: &Troubled,
+    customer: &Customer<'_>,
+    (operation, met): (Operation, bool),
+) -> Result<String, Error> {
     let stage = &troubled.stage;
     stage.sim.clear_journal();
     customer.tell(match operation {

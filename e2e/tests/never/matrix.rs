@@ -14,7 +14,8 @@ fn rows() -> Vec<(String, Row)> {
         let trouble = Trouble::Call(effect.clone(), commit);
         if effect == Effect::Hang {
             // Each takes as long as the operator's deadline, so they are met at the same time.
-            let each = Operation::ALL.into_iter().map(|o| (format!("{name}, {}", o.title()), Row::one(trouble.clone(), o)));
+            let each =
+                Operation::ALL.into_iter().map(|o| (format!("{name}, {}", o.title()), Row::one(trouble.clone(), o)));
             rows.extend(each);
         } else {
             rows.push((name.to_owned(), Row::whole(trouble)));
@@ -36,7 +37,9 @@ fn rows() -> Vec<(String, Row)> {
         ("status cannot be written, then killed", Trouble::StatusAndKilled),
     ];
     rows.extend(more.map(|(name, trouble)| (name.to_owned(), Row::whole(trouble))));
-    if let Ok(only) = std::env::var("NEVER") { rows.retain(|(n, _)| only.split(',').any(|o| n.starts_with(o))); }
+    if let Ok(only) = std::env::var("NEVER") {
+        rows.retain(|(n, _)| only.split(',').any(|o| n.starts_with(o)));
+    }
     rows
 }
 

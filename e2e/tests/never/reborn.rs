@@ -53,7 +53,8 @@ async fn lives(stage: &Stage, number: usize, overtaken: &AtomicUsize) -> Result<
     let mut clients = Vec::new();
     for _ in 0..ROUNDS {
         let created = stage.until_some("the name is free", async || create(stage, &object).await).await?;
-        if secrets.get_metadata_opt(&name).await?.is_some_and(|secret| owner(&secret.metadata) != Some(created.clone())) {
+        if secrets.get_metadata_opt(&name).await?.is_some_and(|secret| owner(&secret.metadata) != Some(created.clone()))
+        {
             overtaken.fetch_add(1, Ordering::Relaxed);
         }
         let ready = stage.until_client(&name, "is ready", Inside::is_ready).await?;

@@ -79,7 +79,8 @@ impl Switch {
                 }
             })
             .after_request(move |request: &Request| {
-                let lost = writes == Writes::AnswerLost && is_write(&request.method, &request.path) && after.meets(true);
+                let lost =
+                    writes == Writes::AnswerLost && is_write(&request.method, &request.path) && after.meets(true);
                 if lost { After::Drop } else { After::Answer }
             })
     }
@@ -97,8 +98,7 @@ impl Switch {
 }
 
 fn is_write(method: &Method, path: &str) -> bool {
-    (method == Method::POST && path.ends_with("/secrets"))
-        || (method == Method::PUT && path.contains("/secrets/"))
+    (method == Method::POST && path.ends_with("/secrets")) || (method == Method::PUT && path.contains("/secrets/"))
 }
 
 /// The Secret of somebody else, under the name of ours. On a thread of its own and waited for: nothing may be awaited in

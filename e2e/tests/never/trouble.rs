@@ -140,7 +140,8 @@ impl Troubled {
                 self.no_secret_may_be_made(&user).await?;
             }
             Trouble::Quota => {
-                let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {count/secrets: 0}}}";
+                let quota =
+                    "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {count/secrets: 0}}}";
                 self.stage.apply(quota).await?;
                 // What the quota controller would write.
                 let counted = r#"{"status": {"hard": {"count/secrets": "0"}, "used": {"count/secrets": "0"}}}"#;

@@ -55,12 +55,20 @@ pub(super) async fn act(
             work.knowing(draft, |client| client.secrets.retain(|secret| secret.hint != *hint))
         }
         Step::Delete(id) => {
-            work.api()?.delete_oauth_client(id).await?;
+            let deleted = work.api()?.delete_oauth_client(id).await;
+            // Whatever came of it: the next object of this name must not find it in a list from before.
+            work.outdate_lists();
+            deleted?;
             let mut seen = sight.seen.clone();
             seen.client = Found::None;
             Ok(Acted { seen: Some(work.sight_of(seen)), ..Acted::look_again(draft) })
         }
     }
+}
+
+/// Names the object and those of its name before and after it.
+pub(super) fn place(object: &QlikOAuthClient) -> String {
+    format!("QlikOAuthClient/{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 pub(super) struct Work<'a> {
@@ -199,7 +207,12 @@ impl Work<'_> {
         Draft { client_id: Some(id.to_string()), tenant, missing_since: None, ..draft }
     }
 
+    fn outdate_lists(&self) {
+        self.cx.ledger.outdate(&place(self.object), self.cx.clock.monotonic());
+    }
+
     fn forgotten(&self, draft: Draft) -> Draft {
+        self.outdate_lists();
         self.cx.ledger.safe(&self.uid());
         Draft { client_id: None, tenant: None, missing_since: None, published_at: None, issued: Vec::new(), ..draft }
     }

@@ -220,9 +220,15 @@ impl Look<'_> {
         }
     }
 
-    /// How new a list has to be in which an object's client may be missing: newer than the object, and after a call of
-    /// unknown outcome as new as can be. Objects that were applied together share one.
+    /// How new a list has to be in which an object's client is looked for: newer than the object, and than the end of the
+    /// client of a former object of its name.
     fn newer_than_object(&self, seen: &Seen, now: Duration) -> Duration {
+        self.old_enough(seen, now).max(self.cx.ledger.outdated(&super::act::place(self.object)))
+    }
+
+    /// How new a list has to be in which an object's client may be missing: after a call of unknown outcome as new as can
+    /// be. Objects that were applied together share one.
+    fn old_enough(&self, seen: &Seen, now: Duration) -> Duration {
         match &seen.intent {
             IntentSeen::Found { call: Call::Unknown | Call::Closed, .. } => return now,
             // The list was looked at before this was announced.
