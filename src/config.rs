@@ -43,6 +43,10 @@ pub struct RunArgs {
     /// cluster that replaces another one the same name.
     #[arg(long, env = "QLIK_OPERATOR_CLUSTER_ID")]
     pub cluster_id: Option<String>,
+    /// Lease that decides which of several operators works, NAMESPACE/NAME. Without it there is no election: then run only
+    /// one operator.
+    #[arg(long, env = "QLIK_OPERATOR_LEADER_ELECTION_LEASE", value_name = "NAMESPACE/NAME")]
+    pub leader_election_lease: Option<String>,
     /// Passes that may run at the same time, for each kind and namespace.
     #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
@@ -91,6 +95,8 @@ pub struct Settings {
     organization: Option<PathBuf>,
     /// Subscription id that the organization API is asked about.
     pub subscription: Option<String>,
+    /// Namespace and name of the Lease of the leader election, where there is one.
+    pub lease: Option<(String, String)>,
     /// Names this cluster, where the settings do.
     pub cluster_id: Option<String>,
     /// Passes at the same time.
@@ -145,6 +151,7 @@ impl Settings {
             regions,
             organization: args.organization_credentials.clone(),
             subscription: args.organization_subscription.clone(),
+            lease: args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?,
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
             drain: args.drain,
@@ -187,6 +194,13 @@ impl RunArgs {
         };
         Ok(Endpoints { domain, ca_pem, connect_to: self.qlik_connect_to })
     }
+}
+
+fn lease(text: &str) -> Result<(String, String), Invalid> {
+    let problem = || format!("{text:?} is not NAMESPACE/NAME, for instance qlik-operator/qlik-operator");
+    let parts = text.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    let (namespace, name) = parts.ok_or_else(|| Invalid { setting: "--leader-election-lease", problem: problem() })?;
+    Ok((namespace.to_owned(), name.to_owned()))
 }
 
 fn region_and_rest<'a>(setting: &'static str, text: &'a str) -> Result<(Region, &'a str), Invalid> {

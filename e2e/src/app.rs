@@ -1,6 +1,7 @@
 //! An app of a customer: what it does with the Secret that it was given. Nothing of that Secret is ever shown.
 
 use crate::sim::Running;
+use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, RequestBuilder, Response};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -71,8 +73,8 @@ pub struct Person<'a> {
 
 /// An app.
 pub struct App<'a> {
-    sim: &'a Running,
     http: Client,
+    now: Box<dyn Fn() -> Timestamp + Send + Sync + 'a>,
 }
 
 /// Every name is the simulator.
@@ -86,17 +88,26 @@ impl Resolve for Simulator {
 }
 
 impl<'a> App<'a> {
-    /// An app that finds Qlik Cloud in this simulator.
+    /// An app that finds Qlik Cloud in this simulator, and goes by its clock.
     pub fn new(sim: &'a Running) -> Result<Self, Error> {
         let (Some(tls), Some(ca)) = (sim.tls(), sim.ca_file()) else {
             return Err(Error::Start("the simulator has no TLS listener".into()));
         };
+        Self::at(tls, ca, || sim.now())
+    }
+
+    /// An app that finds Qlik Cloud at this address, with certificates of this authority.
+    pub fn at(
+        tls: SocketAddr,
+        ca: impl AsRef<Path>,
+        now: impl Fn() -> Timestamp + Send + Sync + 'a,
+    ) -> Result<Self, Error> {
         let pem = std::fs::read(ca).map_err(|e| Error::Start(Box::new(e)))?;
         let http = Client::builder()
             .tls_certs_only([Certificate::from_pem(&pem)?])
             .dns_resolver(Arc::new(Simulator(tls)))
             .build()?;
-        Ok(Self { sim, http })
+        Ok(Self { http, now: Box::new(now) })
     }
 
     /// Gets a token and asks who it is with it; the user of the tenant as whom it acts.
@@ -132,7 +143,7 @@ impl<'a> App<'a> {
 
     /// Logs a person in, with a JWT signed by the private key that was given.
     pub async fn jwt_login(&self, given: &Given, person: Person<'_>) -> Result<(), Error> {
-        let now = self.sim.now().as_second();
+        let now = (self.now)().as_second();
         let audience = given.get("audience").map_or("qlik.api/login/jwt-session", String::as_str);
         let claims = json!({ "iss": value(given, "issuer")?, "aud": audience, "sub": person.subject,
             "subType": "user", "name": person.name, "email": person.email, "email_verified": true,
@@ -143,7 +154,7 @@ impl<'a> App<'a> {
     }
 
     fn assertion(&self, given: &Given) -> Result<String, Error> {
-        let (id, now) = (value(given, "clientId")?, self.sim.now().as_second());
+        let (id, now) = (value(given, "clientId")?, (self.now)().as_second());
         let claims = json!({ "iss": id, "sub": id, "aud": value(given, "tokenUrl")?, "jti": unique(),
             "iat": now, "exp": now + 300 });
         sign(given, &claims)

@@ -8,6 +8,8 @@
 
 mod child;
 mod conditions;
+mod identity_protocols;
+mod identity_provider;
 mod names;
 mod oauth_client;
 mod offboarding;
@@ -17,6 +19,14 @@ pub use child::{
     ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
 };
 pub use conditions::{ConditionType, Phase, Reason};
+pub use identity_protocols::{
+    ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints,
+    OidcProduct, OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,
+};
+pub use identity_provider::{
+    QlikIdentityProvider, QlikIdentityProviderSpec, QlikIdentityProviderStatus, RetiringProvider, SuccessorProvider,
+    Verification, VerificationState, VerificationStatus,
+};
 pub use names::{ExactTime, LocalSecretRef, SecretKeyRef, whole_seconds};
 pub use oauth_client::{
     AppType, ClientAuth, ClientSecretAuth, Consent, GeneratedKey, GrantType, PrivateKeyJwtAuth, PublicClient,
@@ -56,5 +66,5 @@ pub const ROTATE_AT: &str = "qlik-operator.dev/rotate-at";
 
 /// The definitions to install, in the order in which to apply them.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![QlikTenant::crd(), QlikOAuthClient::crd(), QlikOffboarding::crd()]
+    vec![QlikTenant::crd(), QlikIdentityProvider::crd(), QlikOAuthClient::crd(), QlikOffboarding::crd()]
 }

@@ -7,7 +7,7 @@ use super::lean::Lean;
 use super::ledger::Ledger;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::crd::{QlikOffboarding, QlikTenant};
+use crate::crd::{QlikIdentityProvider, QlikOffboarding, QlikTenant};
 use crate::qlik::Cloud;
 use kube::Resource;
 use kube::runtime::reflector::Store;
@@ -36,6 +36,8 @@ pub struct Context {
     pub events: Events,
     /// Every `QlikTenant` in sight; may lag behind the API.
     pub tenants: Vec<Store<Lean<QlikTenant>>>,
+    /// Every `QlikIdentityProvider` in sight; may lag behind the API.
+    pub identity_providers: Vec<Store<Lean<QlikIdentityProvider>>>,
     /// Every `QlikOffboarding` in sight; may lag behind the API.
     pub offboardings: Vec<Store<Lean<QlikOffboarding>>>,
 }

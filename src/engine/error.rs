@@ -200,6 +200,7 @@ fn qlik_finding(error: &qlik::Error, text: String) -> Finding {
         | E::NoAnswer { .. }
         | E::Deadline { .. }
         | E::NoToken { .. }
+        | E::NotLeading { .. }
         | E::TenantDisabled(_)
         | E::Server(_)
         | E::Redirected { .. }

@@ -6,6 +6,7 @@
 use crate::plan::intent::{ACT_WITHIN, Call, Intent};
 use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ struct Inner {
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
     counterparts: HashMap<String, String>,
     touched: HashMap<String, Duration>,
-    outdated: HashMap<String, Duration>,
+    versions: HashMap<String, u64>,
     paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
@@ -105,17 +106,16 @@ impl Ledger {
         self.lock().touched.get(uid).copied()
     }
 
-    /// Notes that the counterpart of an object of this name was deleted, or given up, at this monotonic time: what a list
-    /// from before shows of it is over, be the next object of the name created ever so soon.
-    pub fn outdate(&self, place: &str, now: Duration) {
+    /// Notes that a watch showed this version of an object. Another watch of the same kind may still be behind it.
+    pub fn showed(&self, meta: &ObjectMeta) {
         let mut inner = self.lock();
-        inner.outdated.retain(|_, at| now.saturating_sub(*at) < LISTS_LAST);
-        inner.outdated.insert(place.to_owned(), now);
+        let known = inner.versions.entry(place(meta)).or_default();
+        *known = version(meta).max(*known);
     }
 
-    /// How new a list has to be in which the counterpart of an object of this name is looked for.
-    pub fn outdated(&self, place: &str) -> Duration {
-        self.lock().outdated.get(place).map_or(Duration::ZERO, |at| at.saturating_add(Duration::from_nanos(1)))
+    /// Whether some watch showed a newer version of this object than this one.
+    pub fn is_old(&self, meta: &ObjectMeta) -> bool {
+        self.lock().versions.get(&place(meta)).is_some_and(|known| version(meta) < *known)
     }
 
     /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
@@ -167,6 +167,12 @@ impl Ledger {
     }
 }
 
-/// No list is used that is older.
-const LISTS_LAST: Duration = Duration::from_secs(600);
+fn place(meta: &ObjectMeta) -> String {
+    format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+}
+
+fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
 const REACTIVATION_SHOWS_WITHIN: Duration = Duration::from_secs(120);

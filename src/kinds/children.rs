@@ -1,7 +1,7 @@
 //! The Secrets of every child of a namespace: what is written for its apps, and what it refers to.
 
 use super::parent::Child;
-use crate::crd::{QlikOAuthClient, Reason};
+use crate::crd::{QlikIdentityProvider, QlikOAuthClient, Reason};
 use crate::engine::{Error, Lean, within};
 use kube::api::{Api, ListParams};
 
@@ -28,7 +28,9 @@ impl ChildSecrets {
 
 /// All of a namespace. Listed live: what was added a moment ago counts.
 pub(super) async fn of_namespace(client: &kube::Client, namespace: &str) -> Result<Vec<ChildSecrets>, Error> {
-    list::<QlikOAuthClient>(client, namespace).await
+    let mut all = list::<QlikIdentityProvider>(client, namespace).await?;
+    all.extend(list::<QlikOAuthClient>(client, namespace).await?);
+    Ok(all)
 }
 
 async fn list<K: Child>(client: &kube::Client, namespace: &str) -> Result<Vec<ChildSecrets>, Error> {

@@ -6,9 +6,10 @@ use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
 use crate::secrets;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{CustomResourceExt, ResourceExt};
+use kube::{CustomResourceExt, Resource as _, ResourceExt};
 
 /// An object that lives inside a tenant.
 pub(crate) trait Child: Managed + CustomResourceExt {
@@ -18,8 +19,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn recorded(&self) -> Option<&ChildTenant>;
     /// Whether it has a counterpart in Qlik Cloud, as far as its status tells.
     fn has_counterpart(&self) -> bool;
-    /// Whether it stands as it should while its tenant is in use.
-    fn is_settled_in_use(&self) -> bool;
+    /// What is true of it, as its status says.
+    fn conditions(&self) -> &[Condition];
     /// The Secrets that the operator writes for it, and those that it refers to.
     fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
@@ -193,14 +194,16 @@ async fn recorded_parent<K: Child>(recorded: &ChildTenant, child: &K, cx: &Conte
     Ok(Parent { id, host, region, credential, source: recorded.credentials_source.clone() })
 }
 
-/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling.
+/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling, or
+/// is behind the watch that woke the child, which would not be woken again.
 async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTenant>, Error> {
     let reference = ObjectRef::new(name).within(namespace);
     let malformed = || Error::Missing {
         reason: Reason::TenantNotReady,
         message: format!("QlikTenant {name} cannot be understood: see its conditions"),
     };
-    if let Some(lean) = cx.tenants.iter().find_map(|store| store.get(&reference)) {
+    let cached = cx.tenants.iter().find_map(|store| store.get(&reference));
+    if let Some(lean) = cached.filter(|lean| !cx.ledger.is_old(lean.meta())) {
         return lean.0.0.as_ref().map(|tenant| Some(tenant.clone())).map_err(|_| malformed());
     }
     let api: Api<crate::engine::Lean<QlikTenant>> = Api::namespaced(cx.client.clone(), namespace);
@@ -210,13 +213,38 @@ async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTe
 
 /// Whether a change of its tenant gives a child something to do.
 pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
-    if child.meta().deletion_timestamp.is_some() {
+    if child.meta().deletion_timestamp.is_some() || tenant.metadata.deletion_timestamp.is_some() {
         return true;
     }
     let moved = child.recorded().is_some_and(|recorded| {
         let status = tenant.status.as_ref();
         status.and_then(|s| s.tenant_id.as_deref()).is_some_and(|id| id != recorded.id)
     });
-    let usable = unusable(tenant, child.has_counterpart()).is_none();
-    moved || usable != child.is_settled_in_use()
+    let stands_so = match unusable(tenant, child.has_counterpart()) {
+        None => is_ready(child.conditions()) && !is_covered(child.conditions()),
+        Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
+            reason(child.conditions()) == Some(&finding.reason.to_string())
+        }
+        Some(Standing::Usable(_)) => true,
+    };
+    moved || !stands_so
+}
+
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+fn reason(conditions: &[Condition]) -> Option<&String> {
+    ready(conditions).map(|c| &c.reason)
+}
+
+/// Whether the declared state is reached.
+pub(crate) fn is_ready(conditions: &[Condition]) -> bool {
+    ready(conditions).is_some_and(|c| c.status == "True")
+}
+
+/// Whether an object stands as its tenant's end makes it stand.
+pub(crate) fn is_covered(conditions: &[Condition]) -> bool {
+    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
+    reason(conditions).is_some_and(|reason| covered.contains(reason))
 }

@@ -6,6 +6,7 @@ pub mod child;
 pub mod delay;
 pub mod duration;
 pub mod fingerprint;
+pub mod identity_provider;
 pub mod intent;
 pub mod marker;
 pub mod oauth_client;

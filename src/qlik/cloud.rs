@@ -5,6 +5,7 @@ use http::Method;
 use super::auth::Auth;
 use super::classify::Asked;
 use super::error::Error;
+use super::identity_provider::IdentityProvider;
 use super::ids::{Hostname, Hosts, Region, TenantHost};
 use super::limits::{Limits, Stats, Tier};
 use super::oauth_client::OauthClient;
@@ -14,6 +15,7 @@ use super::secret::{Credential, CredentialKey};
 use super::tenants::{Register, TenantApi};
 use super::transport::{Answer, Call, Endpoints, Transport};
 use crate::clock::Clock;
+use crate::term::Term;
 
 /// Qlik Cloud. Clones share one connection pool, the tokens and the rate budgets.
 #[derive(Clone)]
@@ -22,7 +24,10 @@ pub struct Cloud {
     transport: Transport,
     limits: Limits,
     auth: Auth,
+    clock: Clock,
+    term: Term,
     clients: Recent<Vec<OauthClient>>,
+    providers: Recent<Vec<IdentityProvider>>,
 }
 
 impl Cloud {
@@ -31,8 +36,24 @@ impl Cloud {
         let transport = Transport::new(&endpoints, clock.clone())?;
         let limits = Limits::new(clock.clone());
         let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
-        let clients = Recent::new(clock);
-        Ok(Self { hosts: Hosts::new(endpoints.domain), transport, limits, auth, clients })
+        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock.clone()));
+        Ok(Self {
+            hosts: Hosts::new(endpoints.domain),
+            transport,
+            limits,
+            auth,
+            clock,
+            term: Term::unlimited(),
+            clients,
+            providers,
+        })
+    }
+
+    /// Makes no call that changes something once this time is over.
+    #[must_use]
+    pub fn within(mut self, term: Term) -> Self {
+        self.term = term;
+        self
     }
 
     /// Where a region's tenants are created, deactivated and reactivated.
@@ -76,6 +97,7 @@ impl Cloud {
         self.auth.sweep();
         self.limits.sweep();
         self.clients.sweep();
+        self.providers.sweep();
     }
 
     fn session(&self, host: Hostname, credential: &Credential) -> Session {
@@ -92,6 +114,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The tenant's identity providers as they were listed lately.
+    pub(super) fn providers(&self) -> (&Recent<Vec<IdentityProvider>>, (CredentialKey, Hostname)) {
+        (&self.cloud.providers, (self.credential.key(), self.host.clone()))
+    }
+
     /// The tenant's OAuth clients as they were listed lately.
     pub(super) fn clients(&self) -> (&Recent<Vec<OauthClient>>, (CredentialKey, Hostname)) {
         (&self.cloud.clients, (self.credential.key(), self.host.clone()))
@@ -133,6 +160,9 @@ impl Session {
         let key = self.credential.key();
         if !call.paid {
             limits.acquire(key, &self.host, call.tier).await?;
+        }
+        if call.tier == Tier::Two && !self.cloud.term.holds(self.cloud.clock.monotonic()) {
+            return Err(Error::NotLeading { host: self.host.clone() });
         }
         let outcome = transport.send(Asked::Api, &self.host, call, Some(token)).await;
         if let Err(Error::Throttled { retry_after, .. }) = &outcome {

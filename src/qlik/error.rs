@@ -155,6 +155,12 @@ pub enum Error {
         /// The host.
         host: Hostname,
     },
+    /// This process does not lead any more; nothing was sent.
+    #[error("another operator leads, so {host} was not called")]
+    NotLeading {
+        /// The host.
+        host: Hostname,
+    },
     /// The host is not one of Qlik Cloud in this region; nothing was sent.
     #[error(transparent)]
     ForeignHost(#[from] ForeignHost),
@@ -177,7 +183,8 @@ impl Error {
             | Self::Deadline { .. }
             | Self::Server(_)
             | Self::Malformed { .. }
-            | Self::TooLarge { .. } => Class::Transient,
+            | Self::TooLarge { .. }
+            | Self::NotLeading { .. } => Class::Transient,
             // A host made a moment ago may not know its token endpoint yet; that says nothing of the tenant.
             Self::NoToken { source } if matches!(**source, Self::NotFound(_)) => Class::Transient,
             Self::NoToken { source } => source.class(),
@@ -221,6 +228,7 @@ impl Error {
             | Self::PreconditionFailed(_)
             | Self::Refused(_)
             | Self::Redirected { .. }
+            | Self::NotLeading { .. }
             | Self::ForeignHost(_)
             | Self::Setting { .. } => Effect::None,
         }
@@ -248,6 +256,7 @@ impl Error {
             Self::Redirected { .. } => "redirected",
             Self::Malformed { .. } => "malformed",
             Self::TooLarge { .. } => "too_large",
+            Self::NotLeading { .. } => "not_leading",
             Self::ForeignHost(_) => "foreign_host",
             Self::Setting { .. } => "setting",
         }
@@ -275,6 +284,7 @@ impl Error {
             | Self::Redirected { .. }
             | Self::Malformed { .. }
             | Self::TooLarge { .. }
+            | Self::NotLeading { .. }
             | Self::ForeignHost(_)
             | Self::Setting { .. } => None,
         }
@@ -291,6 +301,7 @@ impl Error {
             | Self::TenantDisabled(_)
             | Self::BotDisabled(_)
             | Self::Redirected { .. }
+            | Self::NotLeading { .. }
             | Self::ForeignHost(_)
             | Self::Setting { .. } => self,
             Self::NoAnswer { .. }

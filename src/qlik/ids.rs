@@ -74,6 +74,11 @@ text_type!(
     |text| long_opaque(text, "an OAuth client's id")
 );
 text_type!(
+    /// The id of an identity provider in a tenant.
+    ProviderId,
+    |text| opaque(text, "an identity provider's id")
+);
+text_type!(
     /// The id of the OAuth client that this program uses itself.
     ClientId,
     |text| opaque(text, "a client id")

@@ -11,6 +11,10 @@ mod classify;
 mod cloud;
 mod envelope;
 mod error;
+mod identity_provider;
+#[cfg(test)]
+mod identity_provider_tests;
+mod identity_providers;
 mod ids;
 mod jwk;
 mod limits;
@@ -32,8 +36,11 @@ mod wire_tests;
 
 pub use cloud::Cloud;
 pub use error::{Class, Effect, Error, Reply};
+pub use identity_provider::{
+    IdentityProvider, NewIdentityProvider, Options, PendingState, Protocol, ProviderChange, Sighting,
+};
 pub use ids::{
-    ClientId, ForeignHost, Hostname, Hosts, Invalid, OauthClientId, PurgeDays, Region, TenantHost, TenantId,
+    ClientId, ForeignHost, Hostname, Hosts, Invalid, OauthClientId, ProviderId, PurgeDays, Region, TenantHost, TenantId,
 };
 pub use jwk::Jwk;
 pub use limits::Stats;

@@ -27,6 +27,11 @@ impl Consent {
         }
     }
 
+    /// Reads Qlik's word.
+    pub(super) fn read(word: Option<&Value>) -> Option<Self> {
+        [Self::Required, Self::Trusted].into_iter().find(|consent| word.is_some_and(|word| word == consent.name()))
+    }
+
     /// What can be asked for when a client is created: trust, or nothing.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     fn is_required(&self) -> bool {
@@ -248,11 +253,7 @@ impl OauthClient {
             auth_methods: list("allowedAuthMethods"),
             public_keys: items(body, "publicKeys").map(Jwk::read).collect(),
             jwks_uri: text("jwksUri"),
-            consent: match body.pointer("/connectionConfig/consentMethod").and_then(Value::as_str) {
-                Some("required") => Some(Consent::Required),
-                Some("trusted") => Some(Consent::Trusted),
-                Some(_) | None => None,
-            },
+            consent: Consent::read(body.pointer("/connectionConfig/consentMethod")),
             published_at: when(body, "publishedAt"),
             secrets: items(body, "clientSecrets").map(SecretHint::read).collect(),
         }))

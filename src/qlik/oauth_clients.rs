@@ -27,12 +27,12 @@ fn call(api: &'static str, method: Method, of: impl fmt::Display) -> Call {
 
 /// Whether Qlik says that a thing is not there. Its errors have codes; a bare 404 comes from somebody who stands in
 /// front of it and says nothing of the thing.
-fn is_absent(error: &Error) -> bool {
+pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::NotFound(reply) if reply.code.is_some())
 }
 
 /// The outcome of a deletion: what is not there is as good as deleted.
-fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
+pub(super) fn deleted(outcome: Result<Answer, Error>) -> Result<(), Error> {
     match outcome {
         Ok(answer) => answer.optional_json().map(drop),
         Err(error) if is_absent(&error) => Ok(()),
@@ -113,12 +113,26 @@ impl TenantApi {
         Ok(take_secret(&mut self.session.call(&call).await?.optional_json()?))
     }
 
-    /// Says whether users of this tenant have to consent to a client.
-    pub async fn set_consent(&self, id: &OauthClientId, consent: Consent) -> Result<(), Error> {
+    /// What this tenant says about consent to a client; `None` when it has no configuration for it.
+    pub async fn consent(&self, id: &OauthClientId) -> Result<Option<Consent>, Error> {
+        let call = call("oauth_clients.connection", Method::GET, format_args!("{id}/connection-configs/me"));
+        match self.session.call(&call).await {
+            Ok(answer) => Ok(Consent::read(answer.json::<Value>()?.get("consentMethod"))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says whether users of this tenant have to consent to a client; `false` when Qlik has no configuration to change.
+    pub async fn set_consent(&self, id: &OauthClientId, consent: Consent) -> Result<bool, Error> {
         let operations = json!([{ "op": "replace", "path": "/consentMethod", "value": consent.name() }]);
         let call = call("oauth_clients.consent", Method::PATCH, format_args!("{id}/connection-configs/me"))
             .json(&operations)?;
-        self.session.call(&call).await?.optional_json().map(drop)
+        match self.session.call(&call).await {
+            Ok(answer) => answer.optional_json().map(|_| true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lets all tenants of the region use a client; it cannot be taken back. Since when they may.

@@ -121,8 +121,13 @@ async fn consent_is_kept_as_declared_and_a_published_client_stays_published() {
     // A human threw the whole configuration away.
     by_hand(&stage, "DELETE", &format!("/{id}/connection-configs/me"), Value::Null);
     stage.client_pass("app").await.unwrap();
-    assert_eq!(consent(), "trusted");
+    refused(&stage, "QlikRefused", &["connection configuration", "Delete the client there"]).await;
+}
 
+#[tokio::test]
+async fn it_is_published_once_and_stays_so() {
+    let (stage, _operator) = stage("client").await;
+    let id = client_id(&apply(&stage, MACHINE).await);
     stage.sim.clear_journal();
     stage.patch_child::<QlikOAuthClient>("app", json!({ "spec": { "publish": true } })).await.unwrap();
     let app = stage.until_client("app", "is ready", Inside::is_ready).await.unwrap();

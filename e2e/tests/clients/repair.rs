@@ -30,7 +30,6 @@ async fn what_is_known_is_written_again_without_a_new_secret() {
         json!({ "data": { "tokenUrl": null } }),
         json!({ "stringData": { "extra": "1" } }),
         json!({ "stringData": { "moved": given["clientSecret"] }, "data": { "clientSecret": null } }),
-        json!({ "metadata": { "annotations": { "qlik-operator.dev/client-id": "other" } } }),
     ] {
         stage.patch_secret("app", edit.clone()).await.unwrap();
         let (_, again) = repaired(&stage).await;
@@ -44,11 +43,15 @@ async fn what_is_known_is_written_again_without_a_new_secret() {
 async fn a_lost_secret_is_made_anew_on_the_same_client() {
     let (stage, _operator) = ready("repair", MACHINE).await;
     let id = id(&stage).await;
-    for round in 0..3 {
+    for round in 0..4 {
         let given = stage.read_secret("app").await.unwrap();
         match round {
             0 => drop(stage.patch_secret("app", json!({ "stringData": { "clientSecret": "mine" } })).await.unwrap()),
             1 => drop(stage.patch_secret("app", json!({ "data": null })).await.unwrap()),
+            2 => {
+                let other = json!({ "metadata": { "annotations": { "qlik-operator.dev/client-id": "other" } } });
+                drop(stage.patch_secret("app", other).await.unwrap());
+            }
             _ => stage.delete_secret("app").await.unwrap(),
         }
         let (object, again) = repaired(&stage).await;
@@ -170,7 +173,14 @@ async fn a_wiped_or_forged_status_changes_no_client_id() {
     let forged = Patch::Merge(json!({ "status": { "clientId": other["clientId"] } }));
     stage.clients().patch_status("app", &PatchParams::default(), &forged).await.unwrap();
     stage.client_pass("app").await.unwrap();
-    assert_eq!(effects(&stage), Vec::<String>::new(), "the client of somebody else was changed");
+    refused(&stage, "Conflict", &["remove status.clientId"]).await;
+    let effects = effects(&stage).into_iter().filter(|effect| effect != "oauth-client.created");
+    assert_eq!(effects.count(), 0, "the client of somebody else was changed");
+    let mended = Patch::Merge(json!({ "status": { "clientId": null } }));
+    stage.clients().patch_status("app", &PatchParams::default(), &mended).await.unwrap();
+    stage.client_pass("app").await.unwrap();
+    let object = stage.until_client("app", "is ready again", Inside::is_ready).await.unwrap();
+    assert_eq!(client_id(&object), id);
     assert_eq!(stage.read_secret("app").await.unwrap(), given);
 }
 

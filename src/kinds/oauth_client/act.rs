@@ -2,8 +2,8 @@
 //! written to its Secret in the same step.
 
 use super::super::parent::Parent;
-use super::Sight;
-use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus};
+use super::{Sight, observe};
+use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus, Reason};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
@@ -31,7 +31,9 @@ pub(super) async fn act(
         Step::Forget => Ok(Acted { persist: true, ..Acted::look_again(work.forgotten(draft)) }),
         Step::Change(changes) => work.change(changes, draft).await,
         Step::SetConsent(consent) => {
-            work.api()?.set_consent(work.id()?, *consent).await?;
+            if !work.api()?.set_consent(work.id()?, *consent).await? {
+                return Err(no_connection(work.id()?));
+            }
             work.knowing(draft, |client| client.consent = Some(*consent))
         }
         Step::Publish => {
@@ -46,7 +48,7 @@ pub(super) async fn act(
         Step::NewKey { former } => work.new_key(former, draft).await,
         Step::Deliver { issued } => {
             let id = work.id()?.to_string();
-            let values = work.held_values(&work.carried().map(|c| c.issued.clone()).unwrap_or_default());
+            let values = work.held_values(issued);
             work.write_secret(&id, issued, &values, None).await?;
             Ok(Acted::look_again(draft))
         }
@@ -57,7 +59,7 @@ pub(super) async fn act(
         Step::Delete(id) => {
             let deleted = work.api()?.delete_oauth_client(id).await;
             // Whatever came of it: the next object of this name must not find it in a list from before.
-            work.outdate_lists();
+            cx.ledger.touch(&observe::place(object), cx.clock.monotonic());
             deleted?;
             let mut seen = sight.seen.clone();
             seen.client = Found::None;
@@ -66,9 +68,14 @@ pub(super) async fn act(
     }
 }
 
-/// Names the object and those of its name before and after it.
-pub(super) fn place(object: &QlikOAuthClient) -> String {
-    format!("QlikOAuthClient/{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+/// The tenant's configuration of the client was deleted, which no request seen so far undoes.
+fn no_connection(id: &OauthClientId) -> Error {
+    Error::Misconfigured {
+        reason: Reason::QlikRefused,
+        message: format!(
+            "consent cannot be set: the connection configuration of OAuth client {id} was deleted in Qlik Cloud. Delete the client there, and another one is made in its place"
+        ),
+    }
 }
 
 pub(super) struct Work<'a> {
@@ -156,6 +163,8 @@ impl Work<'_> {
         let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
+        // The next object of this name must not look for it in a list from before.
+        self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         let draft = self.bound(&client.id, draft);
         match self.deliver_first(&client, secret, key).await {
             Ok(secret) => {
@@ -173,6 +182,9 @@ impl Work<'_> {
     }
 
     async fn change(&self, changes: &[OauthClientChange], draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
+        if changes.iter().any(|change| matches!(change, OauthClientChange::PublicKeys(_))) {
+            self.secret_unchanged().await?;
+        }
         // A secret in the answer was not asked for by anybody: it is found by its hint, and goes.
         let unasked = self.api()?.change_oauth_client(self.id()?, changes).await?;
         self.touch();
@@ -207,13 +219,9 @@ impl Work<'_> {
         Draft { client_id: Some(id.to_string()), tenant, missing_since: None, ..draft }
     }
 
-    fn outdate_lists(&self) {
-        self.cx.ledger.outdate(&place(self.object), self.cx.clock.monotonic());
-    }
-
     fn forgotten(&self, draft: Draft) -> Draft {
-        self.outdate_lists();
         self.cx.ledger.safe(&self.uid());
+        self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         Draft { client_id: None, tenant: None, missing_since: None, published_at: None, issued: Vec::new(), ..draft }
     }
 

@@ -136,7 +136,13 @@ impl Delivery {
         };
         let (in_use, former) = issued.split_at(usize::from(issued.first().is_some_and(|i| i.retires_at.is_none())));
         let current = self.kind.value().and_then(|name| find(name, in_use));
-        Secrets { current, previous: find("previousClientSecret", former) }
+        Secrets { current, previous: find("previousClientSecret", former), fresh: false }
+    }
+
+    /// The values as they stand in the Secret, whoever put them there.
+    pub(super) fn as_they_stand(&self, held: &Held) -> Secrets {
+        let value = |name: &str| template::key_of(&self.template, name).and_then(|key| held.value(key));
+        Secrets { current: self.kind.value().and_then(value), previous: value("previousClientSecret"), fresh: false }
     }
 
     /// What the Secret under this name carries.
@@ -171,6 +177,8 @@ pub(super) struct Secrets {
     pub(super) current: Option<Secret>,
     /// The one from before, while it still works.
     pub(super) previous: Option<Secret>,
+    /// The one in use was made just now, which answers a request for a rotation.
+    pub(super) fresh: bool,
 }
 
 /// The secrets or keys that a Secret says were made for it. What cannot be read is as good as nothing: the client's own

@@ -1,6 +1,6 @@
 //! One look at everything that the decision about an OAuth client needs.
 
-use super::super::parent::{Parent, Standing, standing};
+use super::super::parent::{Parent, Standing, is_ready, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
@@ -14,7 +14,7 @@ use crate::plan::Finding;
 use crate::plan::child::{Deletion, Place};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
-use crate::plan::oauth_client::{Desired, Found, Issued, SecretSeen, Seen};
+use crate::plan::oauth_client::{Carried, Desired, Found, Issued, SecretSeen, Seen};
 use crate::qlik::{self, Jwk, OauthClient, OauthClientId};
 use crate::secrets::{self, Target};
 use jiff::Timestamp;
@@ -76,6 +76,11 @@ pub(super) async fn observe(
 pub(super) fn marker(object: &QlikOAuthClient, cx: &Context) -> Marker {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     Marker::new(&cx.cluster, "QlikOAuthClient", &namespace, &name, &object.uid().unwrap_or_default())
+}
+
+/// Names whatever object has this name, this one and the next.
+pub(super) fn place(object: &QlikOAuthClient) -> String {
+    format!("QlikOAuthClient/{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// What the object itself tells.
@@ -146,9 +151,13 @@ impl Look<'_> {
             }
             Err(error) => return Err(error),
         }
+        if let Found::One(client) = &mut seen.client {
+            if client.consent.is_none() && want.consent == qlik::Consent::Trusted {
+                client.consent = self.parent.api(self.cx).consent(&client.id).await?;
+            }
+        }
         if let Found::One(client) = &seen.client {
-            let (_, mark) = Marker::split(client.description.as_deref().unwrap_or_default());
-            seen.foreign_mark = mark.is_some_and(|mark| !mark.same_place(self.marker));
+            seen.foreign_mark = self.is_foreign(&seen, client).await?;
             seen.me = self.me(&seen, client).await?;
         }
         Ok(Sight { want, seen, parent: None, held, delivery })
@@ -171,13 +180,25 @@ impl Look<'_> {
         }
     }
 
+    /// Whether the client is another object's by its mark, or has none while another client or the Secret tells that this
+    /// is not the one that was made here: a status that was changed by hand must not lead to what others made.
+    async fn is_foreign(&self, seen: &Seen, client: &OauthClient) -> Result<bool, Error> {
+        let (_, mark) = Marker::split(client.description.as_deref().unwrap_or_default());
+        if let Some(mark) = mark {
+            return Ok(!mark.same_place(self.marker));
+        }
+        if let SecretSeen::Ours(Carried { client_id: Some(of), .. }) = &seen.secret {
+            return Ok(of != client.id.as_str());
+        }
+        let newest = self.cx.clock.monotonic().saturating_sub(LISTED_WITHIN);
+        let list = self.parent.api(self.cx).recent_oauth_clients(newest).await?;
+        Ok(self.marked(&list) != Found::None)
+    }
+
     /// The client by its id, or by the mark where there is none.
     async fn client(&self, seen: &Seen) -> Result<Found, Error> {
         let (api, now) = (self.parent.api(self.cx), self.cx.clock.monotonic());
         let Some(id) = &seen.id else {
-            if seen.deletion != Deletion::None && seen.intent == IntentSeen::None {
-                return Ok(Found::None); // nothing was ever announced
-            }
             let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
                 api.pay_for_write().await?;
@@ -190,7 +211,7 @@ impl Look<'_> {
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
         // Whoever asks for a look has just done something, and wants it seen.
         let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
-        let ordinary = report::is_ready(&self.draft.conditions)
+        let ordinary = is_ready(&self.draft.conditions)
             && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;
@@ -203,14 +224,19 @@ impl Look<'_> {
             Some(api.recent_oauth_clients(newest).await?)
         };
         let found = match list {
-            // One that a list does not show is asked for by itself before it is missed.
-            Some(list) => match list.iter().find(|client| client.id == *id) {
+            // One that a list does not show, or not as the Secret says, is asked for by itself before it is missed.
+            Some(list) => match list.iter().find(|client| client.id == *id && seen.agrees_with(client)) {
                 Some(client) => Some(client.clone()),
                 None => api.oauth_client(id).await?,
             },
             None => api.oauth_client(id).await?,
         };
-        Ok(found.map_or(Found::None, |client| Found::One(Box::new(client))))
+        match found {
+            Some(client) => Ok(Found::One(Box::new(client))),
+            // The last look that there is: the id may be of a former client, and the present one carries the mark.
+            None if seen.deletion != Deletion::None => Ok(self.marked(&api.recent_oauth_clients(now).await?)),
+            None => Ok(Found::None),
+        }
     }
 
     fn is_about_to_announce(&self, seen: &Seen) -> bool {
@@ -220,24 +246,21 @@ impl Look<'_> {
         }
     }
 
-    /// How new a list has to be in which an object's client is looked for: newer than the object, and than the end of the
-    /// client of a former object of its name.
+    /// How new a list has to be in which an object's client may be missing: newer than the object, and after a call of
+    /// unknown outcome as new as can be. Objects that were applied together share one.
     fn newer_than_object(&self, seen: &Seen, now: Duration) -> Duration {
-        self.old_enough(seen, now).max(self.cx.ledger.outdated(&super::act::place(self.object)))
-    }
-
-    /// How new a list has to be in which an object's client may be missing: after a call of unknown outcome as new as can
-    /// be. Objects that were applied together share one.
-    fn old_enough(&self, seen: &Seen, now: Duration) -> Duration {
         match &seen.intent {
             IntentSeen::Found { call: Call::Unknown | Call::Closed, .. } => return now,
             // The list was looked at before this was announced.
             IntentSeen::Found { call: Call::NotSent | Call::NoEffect, .. } => return now.saturating_sub(LISTED_WITHIN),
             IntentSeen::None | IntentSeen::Unreadable => {}
         }
+        // One of this name was made or deleted since: a list from before that would mislead.
+        let touched =
+            self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
         let created = self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |at| at.0);
         let age = Duration::try_from(self.cx.clock.now().duration_since(created)).unwrap_or(Duration::ZERO);
-        now.saturating_sub(age.saturating_add(WHOLE_SECOND).min(LISTED_WITHIN))
+        now.saturating_sub(age.saturating_add(WHOLE_SECOND).min(LISTED_WITHIN)).max(touched)
     }
 
     fn marked(&self, list: &[OauthClient]) -> Found {

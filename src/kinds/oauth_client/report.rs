@@ -1,5 +1,6 @@
 //! What people are told about an OAuth client: status, progress, events. Pure.
 
+use super::super::parent::is_ready;
 use super::Sight;
 use super::delivery;
 use crate::crd::{
@@ -11,18 +12,7 @@ use crate::plan::child::Place;
 use crate::plan::oauth_client::{Authentication, Content, Found, Issued, SecretSeen, Step, rotates_at};
 use crate::plan::status::{Verdict, conditions};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-
-pub(super) fn is_ready(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether an object stands as its tenant's end makes it stand.
-pub(super) fn is_covered(conditions: &[Condition]) -> bool {
-    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
-    conditions.iter().any(|c| c.type_ == "Ready" && covered.contains(&c.reason))
-}
 
 /// What a deactivated tenant means for its children, found out before the tenant's object says so.
 pub(super) fn covered() -> Finding {
@@ -200,7 +190,7 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
             };
             note(false, if former.is_empty() { "SecretIssued" } else { "Rotated" }, "Rotate", what.into())
         }
-        Step::Deliver { .. } if settled => {
+        Step::Deliver { issued } if settled && same_secrets(status, issued) => {
             note(true, "SecretRepaired", "Write", "the Secret was not as it should be and was written again".into())
         }
         Step::Discard { hint, lost: true } => note(
@@ -218,6 +208,12 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
         Step::Delete(id) => note(false, "Deleted", "Delete", format!("deleted OAuth client {id} in Qlik Cloud")),
         Step::Hold | Step::Announce | Step::Reserve { .. } | Step::Deliver { .. } => None,
     }
+}
+
+/// Whether the status speaks of these very secrets: then the Secret is not written because one came or went.
+fn same_secrets(status: Option<&QlikOAuthClientStatus>, issued: &[Issued]) -> bool {
+    let known = status.map(|status| status.issued.as_slice()).unwrap_or_default();
+    known.len() == issued.len() && known.iter().zip(issued).all(|(known, issued)| known.id == issued.id)
 }
 
 /// The event when the object goes and its client does not.

@@ -16,7 +16,7 @@ use super::child::{Deletion, Place, SECOND_LOOK, SOON, human, until};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
 use super::{Finding, Next};
 use crate::crd::{INTENT, Phase, Reason};
-use crate::qlik::{OauthClient, OauthClientId};
+use crate::qlik::{Consent, OauthClient, OauthClientId};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
         return human(
             Reason::Conflict,
             format!(
-                "OAuth client {} carries the mark of another object: nothing is done to it here; delete one of the two objects",
+                "OAuth client {} carries the mark of another object, or none while another client is this object's: nothing is done to it here. Delete one of the two objects, or remove status.clientId if it was changed by hand",
                 client.id
             ),
         );
@@ -124,7 +124,8 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
     if !changes.is_empty() {
         return Next::Do(Step::Change(changes));
     }
-    if client.consent.is_some_and(|consent| consent != want.consent) {
+    // Without any configuration users are asked.
+    if client.consent.unwrap_or(Consent::Required) != want.consent {
         return Next::Do(Step::SetConsent(want.consent));
     }
     if want.publish && client.published_at.is_none() {
@@ -165,7 +166,7 @@ fn release(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     match &seen.client {
         Found::One(client) if seen.foreign_mark => human(
             Reason::Conflict,
-            format!("OAuth client {} carries the mark of another object and is not deleted", client.id),
+            format!("OAuth client {} is not this object's by the marks and is not deleted", client.id),
         ),
         Found::One(client) => Next::Do(Step::Delete(client.id.clone())),
         Found::Many(ids) => ambiguous(ids),

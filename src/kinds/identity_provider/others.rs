@@ -1,0 +1,73 @@
+//! The other objects and providers of a tenant: of those through which people log in, one can be in use.
+
+use super::super::parent::Parent;
+use super::observe::marker;
+use crate::crd::QlikIdentityProvider;
+use crate::engine::Context;
+use crate::plan::identity_provider::Occupant;
+use crate::plan::marker::Marker;
+use crate::qlik::{IdentityProvider, ProviderId};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::Store;
+
+/// What the cache knows of them.
+pub(super) struct Others<'a> {
+    pub(super) object: &'a QlikIdentityProvider,
+    pub(super) parent: &'a Parent,
+    pub(super) cx: &'a Context,
+}
+
+impl Others<'_> {
+    fn all(&self) -> impl Iterator<Item = QlikIdentityProvider> + '_ {
+        let stores = self.cx.identity_providers.iter();
+        let all = stores.flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned());
+        all.filter(|other| other.uid() != self.object.uid())
+    }
+
+    /// Objects of another namespace may name the same tenant, by adoption.
+    fn is_of_this_tenant(&self, other: &QlikIdentityProvider) -> bool {
+        let same_name = other.namespace() == self.object.namespace()
+            && other.spec.tenant_ref.name == self.object.spec.tenant_ref.name;
+        let recorded = other.status.as_ref().and_then(|status| status.tenant.as_ref());
+        same_name || recorded.is_some_and(|tenant| tenant.id == self.parent.id.as_str())
+    }
+
+    /// The oldest object that asks for people's login, if it is older than this one.
+    pub(super) fn rival(&self) -> Option<String> {
+        let wants = |other: &QlikIdentityProvider| {
+            let interactive =
+                other.spec.saml.is_some() || other.spec.oidc.as_ref().is_some_and(|oidc| oidc.interactive);
+            interactive && other.spec.active && other.metadata.deletion_timestamp.is_none()
+        };
+        let rivals = self.all().filter(|other| wants(other) && self.is_of_this_tenant(other));
+        let oldest = rivals.min_by_key(age)?;
+        (age(&oldest) < age(self.object)).then(|| title(&oldest))
+    }
+
+    /// The provider of others through which people log in now. The login with a Qlik Account is none.
+    pub(super) fn occupant(&self, list: &[IdentityProvider], mine: &[IdentityProvider]) -> Option<Occupant> {
+        let is_mine = |id: &ProviderId| mine.iter().any(|provider| provider.id == *id);
+        let reigns = |p: &&IdentityProvider| p.active && p.interactive && p.provider != QLIK_ACCOUNT && !is_mine(&p.id);
+        let found = list.iter().find(reigns)?;
+        let mark = Marker::split(&found.description).1;
+        let owner = self.all().find(|other| {
+            let recorded = other.status.as_ref().and_then(|status| status.provider_id.as_deref());
+            mark.as_ref().is_some_and(|mark| mark.same_place(&marker(other, self.cx)))
+                || (mark.is_none() && recorded == Some(found.id.as_str()))
+        });
+        Some(Occupant { id: found.id.clone(), object: owner.as_ref().map(title) })
+    }
+}
+
+/// Qlik's word for the login that every tenant has.
+const QLIK_ACCOUNT: &str = "qlik";
+
+fn age(object: &QlikIdentityProvider) -> (Timestamp, String) {
+    let created = object.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |at| at.0);
+    (created, object.uid().unwrap_or_default())
+}
+
+fn title(object: &QlikIdentityProvider) -> String {
+    format!("QlikIdentityProvider {}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}

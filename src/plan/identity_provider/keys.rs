@@ -1,0 +1,85 @@
+//! A generated key pair: the Secret says which key apps sign with, and Qlik Cloud must know that key as long as they may.
+//!
+//! A new key is staged in the Secret, then a provider is made that takes it, then it takes the place of the former one in
+//! the Secret. The former provider goes when the overlap is over.
+
+use super::{Desired, KeySource, Keys, Role, SecretSeen, Seen, Step, create, drift, human, wait};
+use crate::crd::Reason;
+use crate::plan::Next;
+use crate::plan::child::SOON;
+use crate::qlik::IdentityProvider;
+use jiff::Timestamp;
+
+/// A Secret that cannot be written.
+pub(super) fn blocked(seen: &Seen) -> Option<Next<Step>> {
+    match &seen.secret {
+        SecretSeen::NotWanted | SecretSeen::Free | SecretSeen::Ours(_) => None,
+        SecretSeen::Former => {
+            Some(wait(Reason::SecretPending, "the Secret of a former object of this name is about to go", SOON))
+        }
+        SecretSeen::Terminating => Some(wait(Reason::SecretPending, "the Secret is being deleted", SOON)),
+        SecretSeen::Foreign(owner) => Some(human(
+            Reason::SecretConflict,
+            format!(
+                "the Secret to write belongs to {owner} and is left alone: delete it, or create another QlikIdentityProvider with another secret.name"
+            ),
+        )),
+    }
+}
+
+pub(super) fn next(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestamp) -> Option<Next<Step>> {
+    if !matches!(want.key, KeySource::Generated(_)) {
+        return None;
+    }
+    let SecretSeen::Ours(keys @ Keys { current: Some(in_secret), staged, .. }) = &seen.secret else {
+        return Some(Next::Do(Step::NewKey)); // nobody has a key that works: what it was before goes after the overlap
+    };
+    if current.kid() != Some(&in_secret.kid) {
+        return Some(provider_of(&in_secret.kid, want, seen, now));
+    }
+    let Some(staged) = staged.as_ref().filter(|pair| pair.fits) else {
+        let due = is_due(want, seen, current, now) || !in_secret.fits;
+        return match (due, keys.in_sync) {
+            (true, _) => Some(Next::Do(Step::StageKey)),
+            (false, false) => Some(Next::Do(Step::WriteSecret)),
+            (false, true) => unneeded(seen),
+        };
+    };
+    match seen.successor().filter(|successor| successor.kid() == Some(&staged.kid)) {
+        Some(successor) if drift::unchangeable(want, successor, seen).is_empty() => Some(Next::Do(Step::PromoteKey)),
+        Some(_) | None => Some(provider_of(&staged.kid, want, seen, now)),
+    }
+}
+
+/// The provider that is to take a key: one that does, or a new one.
+fn provider_of(kid: &str, want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
+    let takes = |provider: &&IdentityProvider| {
+        provider.kid() == Some(kid) && drift::unchangeable(want, provider, seen).is_empty()
+    };
+    let free = |provider: &&IdentityProvider| Some(&provider.id) != seen.record.current.as_ref();
+    if let Some(other) = seen.successor().filter(|successor| !takes(successor)) {
+        return Next::Do(Step::Delete(other.id.clone()));
+    }
+    match seen.mine.iter().filter(free).find(takes) {
+        Some(provider) => Next::Do(Step::Adopt(provider.id.clone())),
+        None => create(seen, now, Step::Create { role: Role::Successor, kid: Some(kid.to_owned()) }),
+    }
+}
+
+/// A successor that no key in the Secret asks for.
+fn unneeded(seen: &Seen) -> Option<Next<Step>> {
+    seen.successor().map(|successor| Next::Do(Step::Delete(successor.id.clone())))
+}
+
+fn is_due(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestamp) -> bool {
+    seen.rotate.is_some()
+        || due(want, seen, current).is_some_and(|at| at <= now)
+        || !drift::unchangeable(want, current, seen).is_empty()
+}
+
+/// When the key is replaced by itself.
+pub fn due(want: &Desired, seen: &Seen, current: &IdentityProvider) -> Option<Timestamp> {
+    let KeySource::Generated(_) = want.key else { return None };
+    let since = seen.record.key_since.or(current.created)?;
+    since.checked_add(want.turnover.every?).ok()
+}
