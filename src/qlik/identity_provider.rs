@@ -14,7 +14,7 @@ use super::tenants::instant;
 /// How people or programs get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// OpenID Connect.
+    /// `OpenID` Connect.
     Oidc,
     /// SAML.
     Saml,

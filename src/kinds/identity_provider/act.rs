@@ -5,7 +5,7 @@ use super::super::parent::Parent;
 use super::keyring::{self, Keyring, Pairs, PrivateKey};
 use super::{Sight, observe};
 use crate::crd::{CHILD_FINALIZER, INTENT, QlikIdentityProvider, QlikIdentityProviderStatus, RetiringProvider};
-use crate::crd::{IssuedSecret, SuccessorProvider};
+use crate::crd::{IssuedSecret, SuccessorProvider, whole_seconds};
 use crate::engine::{Acted, Context, Error, api_of, write};
 use crate::keys;
 use crate::plan::identity_provider::Step;
@@ -13,7 +13,6 @@ use crate::plan::intent::{Call, Intent, IntentStep};
 use crate::qlik::{IdentityProvider, ProviderId};
 use crate::secrets;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::json;
 
@@ -72,7 +71,7 @@ fn adopted(id: &ProviderId, draft: Draft) -> Draft {
 }
 
 fn retiring(id: &ProviderId, at: Timestamp, mut draft: Draft) -> Draft {
-    draft.retiring.push(RetiringProvider { id: id.to_string(), retires_at: Time(at) });
+    draft.retiring.push(RetiringProvider { id: id.to_string(), retires_at: whole_seconds(at) });
     draft
 }
 
@@ -91,6 +90,13 @@ impl Work<'_> {
 
     pub(super) fn touch(&self) {
         self.cx.ledger.touch(&self.uid(), self.cx.clock.monotonic());
+    }
+
+    /// A change that others of the tenant have to know of: a login that goes or comes, a name that is free again.
+    pub(super) fn touch_all(&self) -> Result<(), Error> {
+        self.touch();
+        self.cx.ledger.touch(&observe::shared_by(self.parent()?), self.cx.clock.monotonic());
+        Ok(())
     }
 
     pub(super) fn provider(&self, id: &ProviderId) -> Result<&IdentityProvider, Error> {
@@ -145,13 +151,13 @@ impl Work<'_> {
     fn succeeded(&self, at: Timestamp, mut draft: Draft) -> Result<Draft, Error> {
         let successor = draft.successor.take().ok_or(Error::Raced)?;
         if let Some(former) = draft.provider_id.take() {
-            draft.retiring.push(RetiringProvider { id: former, retires_at: Time(at) });
+            draft.retiring.push(RetiringProvider { id: former, retires_at: whole_seconds(at) });
         }
         (draft.provider_id, draft.fingerprint) = (Some(successor.id), successor.fingerprint);
         // The key in use has been so from now on.
         let kid = self.sight.seen.successor().and_then(IdentityProvider::kid);
         if let Some(kid) = kid.filter(|kid| draft.keys.iter().all(|key| key.id != *kid)) {
-            let now = Time(self.cx.clock.now());
+            let now = whole_seconds(self.cx.clock.now());
             draft.keys.insert(0, IssuedSecret { id: kid.to_owned(), created_at: now, retires_at: None });
         }
         Ok(draft)

@@ -118,8 +118,13 @@ impl Work<'_> {
         let api = self.api()?;
         api.change_identity_provider(id, &sent, None).await?;
         self.touch();
+        if changes.iter().any(|change| matches!(change, Change::Active(_))) {
+            self.touch_all()?;
+        }
         let mut after = self.provider(id)?.clone();
-        changes.iter().for_each(|change| self.apply(*change, &mut after));
+        for change in changes {
+            self.apply(*change, &mut after);
+        }
         if changes.iter().any(|change| matches!(change, Change::Options | Change::Pending)) {
             // What was written is read back once: how Qlik shows it, and the version that is to be tried.
             let found = api.identity_provider(id).await?.ok_or(Error::Raced)?;
@@ -181,7 +186,7 @@ impl Work<'_> {
         let set = async |id: &ProviderId, active| {
             api.change_identity_provider(id, &[ProviderChange::Active(active)], None).await
         };
-        self.touch();
+        self.touch_all()?;
         match set(to, true).await {
             Ok(()) => {}
             Err(qlik::Error::Refused(_)) => {
@@ -195,7 +200,7 @@ impl Work<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        self.touch();
+        self.touch_all()?;
         Ok(Acted::look_again(draft))
     }
 
@@ -205,12 +210,12 @@ impl Work<'_> {
             // Qlik may refuse to remove a login that is in use.
             Err(qlik::Error::Refused(_)) if self.provider(id)?.active && self.provider(id)?.interactive => {
                 api.change_identity_provider(id, &[ProviderChange::Active(false)], None).await?;
-                self.touch();
+                self.touch_all()?;
                 api.delete_identity_provider(id).await?;
             }
             outcome => outcome?,
         }
-        self.touch();
+        self.touch_all()?;
         draft.retiring.retain(|one| one.id != id.as_str());
         draft.successor.take_if(|successor| successor.id == id.as_str());
         self.knowing(draft, |mine| mine.retain(|provider| provider.id != *id))

@@ -67,6 +67,11 @@ pub(super) async fn observe(
     Look { object, draft, cx, parent: &parent, marker: &marker }.look(sight).await
 }
 
+/// Names what the providers of a tenant have in common, for the memory of what was changed when.
+pub(super) fn shared_by(parent: &Parent) -> String {
+    format!("providers of {}", parent.host.hostname())
+}
+
 /// The mark of an object.
 pub(super) fn marker(object: &QlikIdentityProvider, cx: &Context) -> Marker {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
@@ -275,6 +280,9 @@ impl Look<'_> {
     fn newer_than(&self, seen: &Seen) -> Duration {
         let now = self.cx.clock.monotonic();
         let touched = self.cx.ledger.touched(&self.object.uid().unwrap_or_default()).unwrap_or(Duration::ZERO);
+        // What this process did for another object of the tenant matters to all but those that only have to go.
+        let others = self.cx.ledger.touched(&shared_by(self.parent)).filter(|_| seen.deletion == Deletion::None);
+        let touched = touched.max(others.unwrap_or(Duration::ZERO));
         let ordinary = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
         let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
         // Once a call of unknown outcome is old enough to be given up, any list that is good enough would show what it made.

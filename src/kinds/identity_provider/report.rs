@@ -5,7 +5,7 @@ use super::Sight;
 use super::keyring;
 use crate::crd::{
     IssuedSecret, Phase, QlikIdentityProvider, QlikIdentityProviderStatus, REQUESTED_AT, ROTATE_AT, Reason,
-    VerificationState, VerificationStatus,
+    VerificationState, VerificationStatus, whole_seconds,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
@@ -14,7 +14,6 @@ use crate::plan::identity_provider::{Change, KeySource, Print, Role, SecretSeen,
 use crate::plan::status::{Verdict, conditions};
 use crate::qlik::{IdentityProvider, PendingState, Protocol};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 type Status = QlikIdentityProviderStatus;
@@ -105,8 +104,8 @@ fn note_keys(object: &QlikIdentityProvider, sight: &Sight, draft: &mut Status) {
         known.or(provider.created).unwrap_or_default()
     };
     let key = |provider: &IdentityProvider, retires_at: Option<Timestamp>| {
-        let (id, created_at) = (provider.kid()?.to_owned(), Time(since(provider)));
-        Some(IssuedSecret { id, created_at, retires_at: retires_at.map(Time) })
+        let (id, created_at) = (provider.kid()?.to_owned(), whole_seconds(since(provider)));
+        Some(IssuedSecret { id, created_at, retires_at: retires_at.map(whole_seconds) })
     };
     let former = draft.retiring.iter().filter_map(|one| {
         let provider = seen.mine.iter().find(|provider| provider.id.as_str() == one.id)?;
@@ -114,7 +113,7 @@ fn note_keys(object: &QlikIdentityProvider, sight: &Sight, draft: &mut Status) {
     });
     let keys: Vec<_> = key(current, None).into_iter().chain(former).collect();
     draft.keys = keys;
-    draft.next_rotation_at = rotates_at(want, seen, current).map(Time);
+    draft.next_rotation_at = rotates_at(want, seen, current).map(whole_seconds);
     let carried = sight.held.as_deref().and_then(keyring::rotated_for);
     let in_use = match &seen.secret {
         SecretSeen::Ours(keys) => {

@@ -3,7 +3,7 @@
 use crate::crd::{OidcClaims, OidcProduct, SamlClaims, SamlProduct};
 use serde_json::{Map, Value, json};
 
-/// Claims of a login with OpenID Connect. Of several pointers the first that is there counts, so the lists may name what
+/// Claims of a login with `OpenID` Connect. Of several pointers the first that is there counts, so the lists may name what
 /// only some installations of a product give.
 pub(super) fn of_login(product: OidcProduct, given: Option<&OidcClaims>) -> Value {
     use OidcProduct as P;
@@ -78,8 +78,11 @@ pub(super) fn of_saml(product: SamlProduct, given: Option<&SamlClaims>) -> Value
     ])
 }
 
-fn mapping<const N: usize>(claims: [(&str, Option<Vec<String>>, &[&str]); N]) -> Value {
-    let one = |(name, given, default): (&str, Option<Vec<String>>, &[&str])| {
+/// A claim, what the manifest says of it, and the default.
+type Claim<'a> = (&'a str, Option<Vec<String>>, &'a [&'a str]);
+
+fn mapping<const N: usize>(claims: [Claim<'_>; N]) -> Value {
+    let one = |(name, given, default): Claim<'_>| {
         (name.to_owned(), given.map_or_else(|| json!(default), |given| json!(given)))
     };
     Value::Object(claims.into_iter().map(one).collect::<Map<_, _>>())

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// What the manifest asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one field of the manifest")]
 pub struct Desired {
     /// The protocol.
     pub protocol: Protocol,

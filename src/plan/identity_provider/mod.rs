@@ -84,7 +84,7 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
 
 /// Looked at again soon: what ends it may happen to another object, or in Qlik Cloud alone.
 fn conflicting(message: String) -> Next<Step> {
-    Next::Wait { finding: Finding::human(Reason::Conflict, message), recheck: Duration::from_secs(60) }
+    Next::Wait { finding: Finding::human(Reason::Conflict, message), recheck: RETRY }
 }
 
 /// There is a provider: bring it to what is declared, or replace it.
