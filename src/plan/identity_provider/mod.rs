@@ -74,12 +74,10 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
         return Some(conflicting(message));
     }
     match &seen.occupant {
-        Some(Occupant { id, object: None }) => Some(conflicting(
-            format!(
-                "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
+        Some(Occupant { id, object: None }) => Some(conflicting(format!(
+            "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
                  Deactivate it in the tenant's administration, then this one is put in its place"
-            ),
-        )),
+        ))),
         Some(_) | None => None,
     }
 }
