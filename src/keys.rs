@@ -124,6 +124,17 @@ pub enum Problem {
     /// Escaped line breaks.
     #[error("the text has the two characters \\n instead of line breaks: put real line breaks there, or none at all")]
     EscapedNewlines,
+    /// Base64 around the PEM.
+    #[error(
+        "this is base64 of a PEM, encoded once too often: write the PEM itself under stringData, or its base64 under data"
+    )]
+    EncodedTwice,
+    /// A PEM of something else.
+    #[error(
+        "this PEM holds something else: it must begin with -----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE----- \
+         (openssl rsa -RSAPublicKey_in -pubout makes one of an RSA PUBLIC KEY)"
+    )]
+    OtherBlock,
     /// A short RSA key.
     #[error("the RSA key has {bits} bits: use one of at least 2048")]
     TooWeak {
@@ -164,7 +175,7 @@ impl PublicKey {
                 let certificate = Certificate::from_der(&der).map_err(|_| Problem::Broken)?;
                 certificate.tbs_certificate().subject_public_key_info().clone()
             }
-            _ => return Err(Problem::UnsupportedKind),
+            _ => return Err(Problem::OtherBlock),
         };
         Self::of(&info)
     }
@@ -236,6 +247,9 @@ impl PublicKey {
     }
 }
 
+/// How base64 of a PEM begins.
+const ENCODED_BEGIN: &str = "LS0tLS1CRUdJTi";
+
 /// Label and content of the one PEM in a text.
 fn unwrap_pem(text: &str) -> Result<(&str, Vec<u8>), Problem> {
     if text.contains("PRIVATE KEY-----") {
@@ -244,7 +258,12 @@ fn unwrap_pem(text: &str) -> Result<(&str, Vec<u8>), Problem> {
     if text.contains("\\n") || text.contains("\\r") {
         return Err(Problem::EscapedNewlines);
     }
-    let rest = text.trim().strip_prefix("-----BEGIN ").ok_or(Problem::NotPem)?;
+    if text.trim_start().starts_with(ENCODED_BEGIN) {
+        return Err(Problem::EncodedTwice);
+    }
+    // Some editors put a byte order mark in front, which nobody sees.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let rest = text.strip_prefix("-----BEGIN ").ok_or(Problem::NotPem)?;
     let (label, rest) = rest.split_once("-----").ok_or(Problem::NotPem)?;
     let end = format!("-----END {label}-----");
     let content = rest.strip_suffix(end.as_str()).filter(|content| !content.contains('-')).ok_or(Problem::NotPem)?;

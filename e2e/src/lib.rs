@@ -1,8 +1,10 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod app;
+pub mod canary;
 pub mod cluster;
 pub mod load;
 pub mod playground;
 pub mod process;
 pub mod sim;
 pub mod stage;
+pub mod table;

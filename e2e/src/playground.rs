@@ -1,5 +1,7 @@
 //! The playground: everything embedded, for people who want to see the operator work.
 
+mod apps;
+mod insiders;
 mod screen;
 mod story;
 mod tally;

@@ -30,7 +30,7 @@ async fn the_demo_tells_its_story_to_the_end() {
     let exit = demo.wait(PATIENCE).await.unwrap();
     let told = demo.log().unwrap();
     assert_eq!(exit, Exit::Code(0), "{told}");
-    assert!(told.contains("8/8") && told.contains("The story is told") && !told.contains('\x1b'), "{told}");
+    assert!(told.contains("10/10") && told.contains("The story is told") && !told.contains('\x1b'), "{told}");
     nothing_is_left(directory.path()).await;
 }
 

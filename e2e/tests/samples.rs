@@ -23,7 +23,7 @@ fn text(path: &Path) -> String {
 async fn the_api_server_accepts_every_sample() {
     let stage = Stage::new(Setup::new("samples")).await.unwrap();
     let all = files(&samples());
-    assert!(all.len() >= 11, "{all:?}");
+    assert!(all.len() >= 20, "{all:?}");
     for file in all {
         // Strict: a misspelt field is an error and not merely dropped.
         let args = ["apply", "-n", stage.ns(), "--dry-run=server", "--validate=strict", "-f", "-"];
@@ -54,6 +54,34 @@ async fn the_samples_of_the_demo_become_tenants_in_whatever_order() {
         stage.kubectl(&["wait", "--for=condition=Ready", &format!("qt/{name}"), "--timeout=60s"]).await.unwrap();
     }
     assert_eq!(stage.committed("tenant.created"), 3);
+}
+
+#[tokio::test]
+async fn the_clients_of_acme_become_ready_before_or_after_acme() {
+    let stage = Stage::new(Setup::new("samples")).await.unwrap();
+    let _operator = stage.operator().await.unwrap();
+    let (early, late): (Vec<_>, Vec<_>) =
+        files(&samples().join("oauth-clients")).into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    for (_, file) in early {
+        stage.apply(&text(&file)).await.unwrap();
+    }
+    stage.apply(&text(&samples().join("create-with-key.yaml"))).await.unwrap();
+    stage.kubectl(&["wait", "--for=condition=Ready", "qt/acme", "--timeout=60s"]).await.unwrap();
+    for (_, file) in late {
+        stage.apply(&text(&file)).await.unwrap();
+    }
+    let all = ["audit", "dashboard", "embedding", "exports", "ingest", "mobile", "portal", "reloads"];
+    for name in all {
+        let object = format!("qoc/acme-{name}");
+        stage.kubectl(&["wait", "--for=condition=Ready", &object, "--timeout=60s"]).await.unwrap();
+    }
+    assert_eq!(stage.committed("oauth-client.created"), all.len());
+    let ini = stage.read_secret("acme-portal").await.unwrap()["qlik.ini"].clone();
+    assert!(ini.starts_with("tenant = https://") && ini.ends_with("scopes = user_default offline_access\n"), "{ini}");
+    // Its tenant is none of these.
+    let waits =
+        stage.kubectl(&["get", "qoc/acme-nordic-website", "-o", "jsonpath={.status.conditions[0].reason}"]).await;
+    assert_eq!(waits.unwrap(), "TenantMissing");
 }
 
 #[tokio::test]

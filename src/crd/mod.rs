@@ -20,8 +20,8 @@ pub use child::{
 };
 pub use conditions::{ConditionType, Phase, Reason};
 pub use identity_protocols::{
-    ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints, OidcProduct,
-    OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,
+    ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints,
+    OidcProduct, OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,
 };
 pub use identity_provider::{
     QlikIdentityProvider, QlikIdentityProviderSpec, QlikIdentityProviderStatus, RetiringProvider, SuccessorProvider,

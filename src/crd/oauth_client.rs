@@ -64,7 +64,7 @@ use serde::{Deserialize, Serialize};
         .message("an impersonation client never gets admin scopes (it acts as any user): keep user_default here and make a second client for administration"),
     validation = Rule::new("!has(self.grantTypes) || !self.grantTypes.exists(g, g == 'urn:qlik:oauth:user-impersonation') || (has(self.auth) && has(self.auth.clientSecret))")
         .message("user impersonation authenticates with a client secret: write auth.clientSecret"),
-    validation = Rule::new("has(self.auth) == has(oldSelf.auth) && (!has(self.auth) || (has(self.auth.clientSecret) == has(oldSelf.auth.clientSecret) && has(self.auth.privateKeyJwt) == has(oldSelf.auth.privateKeyJwt)))")
+    validation = Rule::new("!has(oldSelf.auth) || (has(self.auth) && has(self.auth.clientSecret) == has(oldSelf.auth.clientSecret) && has(self.auth.privateKeyJwt) == has(oldSelf.auth.privateKeyJwt))")
         .message("how a client authenticates cannot be changed, apps would be locked out: create another QlikOAuthClient, switch the app over, then delete this one"),
 )]
 pub struct QlikOAuthClientSpec {
@@ -80,16 +80,17 @@ pub struct QlikOAuthClientSpec {
     /// Text for people. The operator's mark is put behind it in Qlik Cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4000))]
+    #[x_kube(validation = Rule::new("!self.contains('[qo:')").message("spec.description must not contain [qo:, which begins the operator's own mark"))]
     pub description: Option<String>,
     /// Page of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^ ]+$')").message("clientUri is the address of a page, for instance https://app.example.com"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^ \\t\\n\\r]+$')").message("clientUri is the address of a page, for instance https://app.example.com"))]
     pub client_uri: Option<String>,
     /// Picture of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https://[^ ]+$')").message("logoUri is the https address of a picture, for instance https://app.example.com/logo.png"))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[^ \\t\\n\\r]+$')").message("logoUri is the https address of a picture, for instance https://app.example.com/logo.png"))]
     pub logo_uri: Option<String>,
     /// What the client may do; no more than the app needs. An empty list allows nothing beyond logging in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -110,8 +111,9 @@ pub struct QlikOAuthClientSpec {
     #[schemars(length(max = 20), inner(length(max = 256)))]
     #[x_kube(
         validation = Rule::new("size(self) <= 5").message("Qlik keeps at most five redirectUris of a client: remove some, or make a second client"),
-        validation = Rule::new("self.all(u, u.matches('^[a-zA-Z][-+.a-zA-Z0-9]*:/?[^ #]+$'))").message("a redirect URI is absolute and has no fragment, for instance https://app.example.com/callback"),
-        validation = Rule::new("self.all(u, !u.startsWith('http://') || u.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])([:/].*)?$'))").message("a redirect URI uses https: over http a login code can be read on the way; http is for localhost only"),
+        validation = Rule::new("self.all(u, u.matches('^[a-zA-Z][-+.a-zA-Z0-9]*:[^ \\t\\n\\r#]+$') && (!u.matches('^(?i)https?:') || u.matches('^(?i)https?://[^/]')))").message("a redirect URI is absolute and has neither blanks nor a fragment (#), for instance https://app.example.com/callback"),
+        validation = Rule::new("self.all(u, !u.matches('^(?i)http:') || u.matches('^http://(localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]+)?([/?].*)?$'))").message("a redirect URI uses https: over http a login code can be read on the way; http is for localhost only"),
+        validation = Rule::new("self.all(u, !u.matches('^(?i)(javascript|vbscript|data|blob|file|about):'))").message("a redirect URI is a page or an app, not a script or a file: begin it with https://, or with a scheme of your app, for instance com.example.app:/callback"),
         validation = Rule::new("self.all(u, !u.contains('*'))").message("a redirect URI has no wildcard: write each address in full"),
         validation = Rule::new("self.all(u, self.exists_one(v, u == v))").message("spec.redirectUris has the same address twice: remove one"),
     )]
@@ -122,7 +124,7 @@ pub struct QlikOAuthClientSpec {
     #[x_kube(
         validation = Rule::new("size(self) <= 5").message("Qlik keeps at most five allowedOrigins of a client: remove some, or make a second client"),
         validation = Rule::new("self.all(o, !o.contains('*'))").message("an allowed origin has no wildcard: anybody could serve a page below it. Write each origin in full, for instance https://app.example.com"),
-        validation = Rule::new("self.all(o, o.contains('*') || o.matches('^https://[^ /?#*]+$') || o.matches('^http://(localhost|127[.]0[.]0[.]1)(:[0-9]+)?$'))").message("an allowed origin is scheme and host only, with https (http for localhost only), for instance https://app.example.com, without a path or a slash at the end"),
+        validation = Rule::new("self.all(o, o.contains('*') || o.matches('^https://[-.a-z0-9]+(:[0-9]+)?$') || o.matches('^http://(localhost|127[.]0[.]0[.]1)(:[0-9]+)?$'))").message("an allowed origin is scheme and host only, in lower case, with https (http for localhost only), for instance https://app.example.com, without a path or a slash at the end"),
         validation = Rule::new("self.all(o, self.exists_one(p, o == p))").message("spec.allowedOrigins has the same origin twice: remove one"),
     )]
     pub allowed_origins: Vec<String>,

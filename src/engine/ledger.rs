@@ -6,6 +6,7 @@
 use crate::plan::intent::{ACT_WITHIN, Call, Intent};
 use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ struct Inner {
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
     counterparts: HashMap<String, String>,
     touched: HashMap<String, Duration>,
+    versions: HashMap<String, u64>,
     paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
@@ -104,6 +106,18 @@ impl Ledger {
         self.lock().touched.get(uid).copied()
     }
 
+    /// Notes that a watch showed this version of an object. Another watch of the same kind may still be behind it.
+    pub fn showed(&self, meta: &ObjectMeta) {
+        let mut inner = self.lock();
+        let known = inner.versions.entry(place(meta)).or_default();
+        *known = version(meta).max(*known);
+    }
+
+    /// Whether some watch showed a newer version of this object than this one.
+    pub fn is_old(&self, meta: &ObjectMeta) -> bool {
+        self.lock().versions.get(&place(meta)).is_some_and(|known| version(meta) < *known)
+    }
+
     /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
     pub fn answered(&self, record: &str, made: Timestamp, purge_at: Timestamp) {
         self.lock().answered.insert(record.to_owned(), (made, purge_at));
@@ -151,6 +165,14 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn place(meta: &ObjectMeta) -> String {
+    format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+}
+
+fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 const REACTIVATION_SHOWS_WITHIN: Duration = Duration::from_secs(120);

@@ -77,9 +77,15 @@ fn every_layout_is_the_same_key() {
     assert!(line.starts_with("-----BEGIN PUBLIC KEY-----MH") && line.ends_with("-----END PUBLIC KEY-----"));
     assert!(!line.contains(['\r', '\n']) && line.trim() == line);
     let lines = pem("PUBLIC KEY", der_of(&made));
-    for text in
-        [line.clone(), lines.clone(), lines.replace('\n', "\r\n"), format!("\n\t {lines} \n"), lines.replace('\n', " ")]
-    {
+    for text in [
+        line.clone(),
+        lines.clone(),
+        lines.replace('\n', "\r\n"),
+        format!("\n\t {lines} \n"),
+        lines.replace('\n', " "),
+        format!("\u{feff}{lines}"),
+        lines.replace('\n', " \t\n"),
+    ] {
         let key = PublicKey::parse(&text).unwrap();
         assert_eq!((&key, key.one_line_pem()), (&made, line.clone()), "{text}");
     }
@@ -117,8 +123,9 @@ fn what_cannot_be_used_says_why() {
         ("-----BEGIN RSA PRIVATE KEY-----\ncanary".to_owned(), Problem::PrivateKey),
         ("-----BEGIN ENCRYPTED PRIVATE KEY-----\\ncanary".to_owned(), Problem::PrivateKey),
         (good.replace('\n', "\\n"), Problem::EscapedNewlines),
-        (pem("RSA PUBLIC KEY", b"x"), Problem::UnsupportedKind),
-        (pem("CERTIFICATE REQUEST", b"x"), Problem::UnsupportedKind),
+        (pem("RSA PUBLIC KEY", b"x"), Problem::OtherBlock),
+        (pem("CERTIFICATE REQUEST", b"x"), Problem::OtherBlock),
+        (STANDARD.encode(&good), Problem::EncodedTwice),
         (other(&PKCS_ECDSA_P256_SHA256), Problem::UnsupportedKind),
         (other(&PKCS_ED25519), Problem::UnsupportedKind),
         (good.replacen("MH", "M=", 1), Problem::Broken),

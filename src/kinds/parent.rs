@@ -6,9 +6,10 @@ use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
 use crate::secrets;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{CustomResourceExt, ResourceExt};
+use kube::{CustomResourceExt, Resource as _, ResourceExt};
 
 /// An object that lives inside a tenant.
 pub(crate) trait Child: Managed + CustomResourceExt {
@@ -18,10 +19,8 @@ pub(crate) trait Child: Managed + CustomResourceExt {
     fn recorded(&self) -> Option<&ChildTenant>;
     /// Whether it has a counterpart in Qlik Cloud, as far as its status tells.
     fn has_counterpart(&self) -> bool;
-    /// Whether it stands as its tenant's end makes it stand.
-    fn is_covered(&self) -> bool;
-    /// Whether it stands as it should while its tenant is in use.
-    fn is_settled_in_use(&self) -> bool;
+    /// What is true of it, as its status says.
+    fn conditions(&self) -> &[Condition];
     /// The Secrets that the operator writes for it, and those that it refers to.
     fn secrets(&self) -> (Vec<String>, Vec<String>);
 }
@@ -98,8 +97,8 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
             covered(Reason::CoveredByTenantPurged, format!("QlikTenant {name} is purged, and everything inside it"))
         }
         Phase::Reactivating => waiting(format!("QlikTenant {name} is being brought back")),
-        Phase::Deactivated => covered_off(&name),
-        _ if deactivated => covered_off(&name),
+        Phase::Deactivated => Some(covered_off(&name)),
+        _ if deactivated => Some(covered_off(&name)),
         _ if declared_off || phase == Phase::Deactivating => {
             waiting(format!("QlikTenant {name} is going to be deactivated: nothing is done inside it"))
         }
@@ -124,12 +123,12 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
     }
 }
 
-fn covered_off(name: &str) -> Option<Standing> {
-    Some(Standing::Covered(Finding::passing(
+fn covered_off(name: &str) -> Standing {
+    Standing::Covered(Finding::passing(
         Phase::Deactivated,
         Reason::CoveredByTenantDeactivated,
         format!("QlikTenant {name} is deactivated: nothing inside it works, and nothing is done there"),
-    )))
+    ))
 }
 
 /// The `QlikTenant` is gone. What was made inside it is still cleaned up when the child is deleted.
@@ -165,7 +164,7 @@ fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
         .filter_map(|lean| lean.0.0.as_ref().ok().and_then(of_it))
         .max_by_key(|(at, _)| *at)?;
     match phase {
-        OffboardingPhase::Scheduled => covered_off(&recorded.hostname),
+        OffboardingPhase::Scheduled => Some(covered_off(&recorded.hostname)),
         OffboardingPhase::Purged => Some(Standing::Covered(Finding::passing(
             Phase::Purged,
             Reason::CoveredByTenantPurged,
@@ -195,14 +194,16 @@ async fn recorded_parent<K: Child>(recorded: &ChildTenant, child: &K, cx: &Conte
     Ok(Parent { id, host, region, credential, source: recorded.credentials_source.clone() })
 }
 
-/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling.
+/// The `QlikTenant`, from the cache; read live where the cache does not know it, since the cache may still be filling, or
+/// is behind the watch that woke the child, which would not be woken again.
 async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTenant>, Error> {
     let reference = ObjectRef::new(name).within(namespace);
     let malformed = || Error::Missing {
         reason: Reason::TenantNotReady,
         message: format!("QlikTenant {name} cannot be understood: see its conditions"),
     };
-    if let Some(lean) = cx.tenants.iter().find_map(|store| store.get(&reference)) {
+    let cached = cx.tenants.iter().find_map(|store| store.get(&reference));
+    if let Some(lean) = cached.filter(|lean| !cx.ledger.is_old(lean.meta())) {
         return lean.0.0.as_ref().map(|tenant| Some(tenant.clone())).map_err(|_| malformed());
     }
     let api: Api<crate::engine::Lean<QlikTenant>> = Api::namespaced(cx.client.clone(), namespace);
@@ -212,17 +213,38 @@ async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTe
 
 /// Whether a change of its tenant gives a child something to do.
 pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
-    if child.meta().deletion_timestamp.is_some() {
+    if child.meta().deletion_timestamp.is_some() || tenant.metadata.deletion_timestamp.is_some() {
         return true;
     }
     let moved = child.recorded().is_some_and(|recorded| {
         let status = tenant.status.as_ref();
         status.and_then(|s| s.tenant_id.as_deref()).is_some_and(|id| id != recorded.id)
     });
-    let changed = match unusable(tenant, child.has_counterpart()) {
-        None => !child.is_settled_in_use(),
-        Some(Standing::Covered(_)) => !child.is_covered(),
-        Some(Standing::Waiting(_) | Standing::Usable(_)) => child.is_settled_in_use(),
+    let stands_so = match unusable(tenant, child.has_counterpart()) {
+        None => is_ready(child.conditions()) && !is_covered(child.conditions()),
+        Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
+            reason(child.conditions()) == Some(&finding.reason.to_string())
+        }
+        Some(Standing::Usable(_)) => true,
     };
-    moved || changed
+    moved || !stands_so
+}
+
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+fn reason(conditions: &[Condition]) -> Option<&String> {
+    ready(conditions).map(|c| &c.reason)
+}
+
+/// Whether the declared state is reached.
+pub(crate) fn is_ready(conditions: &[Condition]) -> bool {
+    ready(conditions).is_some_and(|c| c.status == "True")
+}
+
+/// Whether an object stands as its tenant's end makes it stand.
+pub(crate) fn is_covered(conditions: &[Condition]) -> bool {
+    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
+    reason(conditions).is_some_and(|reason| covered.contains(reason))
 }

@@ -39,10 +39,18 @@ pub async fn license_key(client: &kube::Client, namespace: &str, name: &str, key
     value(&secret, name, key, Reason::LicenseMissing)
 }
 
-/// One value of a Secret that a child of a tenant refers to.
+/// One value of a Secret that a child of a tenant refers to. One that is there and cannot be used waits for a human.
 pub async fn referenced(client: &kube::Client, namespace: &str, name: &str, key: &str) -> Result<Secret, Error> {
     let secret = get(client, namespace, name, Reason::SecretMissing).await?;
-    value(&secret, name, key, Reason::SecretMissing)
+    text(&secret, key).map_err(|flaw| {
+        let message = format!("Secret {name}: key {key} {flaw}");
+        match flaw {
+            Flaw::NotThere => Error::Missing { reason: Reason::SecretMissing, message },
+            Flaw::Empty | Flaw::NotText | Flaw::TooLong => {
+                Error::Misconfigured { reason: Reason::SecretInvalid, message }
+            }
+        }
+    })
 }
 
 async fn get(client: &kube::Client, namespace: &str, name: &str, reason: Reason) -> Result<KubeSecret, Error> {
@@ -54,13 +62,33 @@ async fn get(client: &kube::Client, namespace: &str, name: &str, reason: Reason)
 }
 
 fn value(secret: &KubeSecret, name: &str, key: &str, reason: Reason) -> Result<Secret, Error> {
-    let missing = |problem: &str| Error::Missing { reason, message: format!("Secret {name}: key {key} {problem}") };
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| missing("is not there"))?;
-    let text = std::str::from_utf8(&bytes.0).map_err(|_| missing("is not text"))?.trim();
-    if text.is_empty() {
-        return Err(missing("is empty"));
+    let missing = |flaw| Error::Missing { reason, message: format!("Secret {name}: key {key} {flaw}") };
+    text(secret, key).map_err(missing)
+}
+
+/// What is wrong with a value. Nothing of it is repeated.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Flaw {
+    #[error("is not there: add it, or correct the reference")]
+    NotThere,
+    #[error("is empty: write the value there")]
+    Empty,
+    #[error("is not text (UTF-8): write the value there as text, not in a binary or UTF-16 form")]
+    NotText,
+    #[error("is longer than {LONGEST} bytes: write nothing but this one value there")]
+    TooLong,
+}
+
+/// More than any key, certificate or secret has. What is longer is a mistake, and is not sent anywhere.
+const LONGEST: usize = 64 * 1024;
+
+fn text(secret: &KubeSecret, key: &str) -> Result<Secret, Flaw> {
+    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).ok_or(Flaw::NotThere)?;
+    if bytes.0.len() > LONGEST {
+        return Err(Flaw::TooLong);
     }
-    Ok(Secret::new(text))
+    let text = std::str::from_utf8(&bytes.0).map_err(|_| Flaw::NotText)?.trim();
+    if text.is_empty() { Err(Flaw::Empty) } else { Ok(Secret::new(text)) }
 }
 
 /// Whether a Secret is there; its content is dropped at once.

@@ -47,6 +47,12 @@ impl Held {
         self.secret.metadata.annotations.as_ref()?.get(key).map(String::as_str)
     }
 
+    /// Whether it is the very same version.
+    pub fn is_same_version(&self, other: &Self) -> bool {
+        let version = |held: &Self| (held.secret.metadata.uid.clone(), held.secret.metadata.resource_version.clone());
+        version(self) == version(other)
+    }
+
     /// One of its values, if it is text.
     pub fn value(&self, key: &str) -> Option<Secret> {
         let bytes = self.secret.data.as_ref()?.get(key)?;

@@ -1,36 +1,42 @@
 //! Three customers, from the first manifest to the last record. Every claim is checked, never just told.
 
+use super::apps::CustomerApp;
 use super::tally::Tally;
 use super::{Playground, Screen};
 use crate::sim::{PortalPatch, Status, Tenant};
 use crate::stage::{Error, Operator, Stage};
 use kube::api::ListParams;
 use qlik_operator::crd::{OffboardingPhase, Phase, QlikOffboarding, QlikTenant, REQUESTED_AT};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
-const SAMPLES: &str = "config/samples";
-const CUSTOMERS: [&str; 3] = ["acme", "globex", "initech"];
+pub(super) const SAMPLES: &str = "config/samples";
+pub(super) const CUSTOMERS: [&str; 3] = ["acme", "globex", "initech"];
 const WINDOW: Duration = Duration::from_hours(30 * 24);
-const CHAPTERS: usize = 8;
+const CHAPTERS: usize = 10;
 
 /// Tells the whole story; fails with the step that did not happen.
 pub async fn tell(playground: &Playground, screen: &Screen) -> Result<(), Error> {
-    let story = Story { stage: &playground.stage, operator: &playground.operator, screen };
+    let story = Story { stage: &playground.stage, operator: &playground.operator, screen, apps: OnceCell::new() };
     story.chapter(1, "Three customers come", story.onboarding()).await?;
-    story.chapter(2, "Somebody changes a tenant in Qlik's portal", story.drift()).await?;
-    story.chapter(3, "Acme leaves", story.leaving()).await?;
-    story.chapter(4, "Acme stays after all", story.staying()).await?;
-    story.chapter(5, "Acme leaves for good", story.leaving_again()).await?;
-    story.chapter(6, "The purge date passes", story.purge()).await?;
-    story.chapter(7, "The manifest is removed; the record stays", story.removal()).await?;
-    story.chapter(8, "What was asked of Qlik Cloud in all", story.totals()).await
+    story.chapter(2, "Each gets logins, clients, and an app that works", story.furnishing()).await?;
+    story.chapter(3, "Somebody changes a tenant in Qlik's portal", story.drift()).await?;
+    story.chapter(4, "A client secret is replaced while the app works", story.rotation()).await?;
+    story.chapter(5, "Acme leaves", story.leaving()).await?;
+    story.chapter(6, "Acme stays after all", story.staying()).await?;
+    story.chapter(7, "Acme leaves for good", story.leaving_again()).await?;
+    story.chapter(8, "The purge date passes", story.purge()).await?;
+    story.chapter(9, "The manifests are removed; the record stays", story.removal()).await?;
+    story.chapter(10, "What the operator asked of Qlik Cloud in all", story.totals()).await
 }
 
-struct Story<'a> {
-    stage: &'a Stage,
+pub(super) struct Story<'a> {
+    pub(super) stage: &'a Stage,
     operator: &'a Operator,
-    screen: &'a Screen,
+    pub(super) screen: &'a Screen,
+    pub(super) apps: OnceCell<BTreeMap<&'static str, CustomerApp>>,
 }
 
 impl Story<'_> {
@@ -93,7 +99,8 @@ impl Story<'_> {
         self.kubectl(&["apply", "-f", &format!("{SAMPLES}/off-boarding/acme.yaml")]).await?;
         self.kubectl_until_phase("Deactivated").await?;
         self.kubectl(&["get", "qliktenants"]).await?;
-        self.prove_scheduled(1).await
+        self.prove_scheduled(1).await?;
+        self.locked_out().await
     }
 
     async fn staying(&self) -> Result<(), Error> {
@@ -106,7 +113,8 @@ impl Story<'_> {
             tenant.status == Status::Active && tenant.purge_at.is_none() && purge_at(&acme).is_none()
         })?;
         let records = self.stage.records().list(&ListParams::default()).await?.items;
-        self.prove("its record says so", matches!(&records[..], [one] if phase(one) == OffboardingPhase::Reactivated))
+        self.prove("its record says so", matches!(&records[..], [one] if phase(one) == OffboardingPhase::Reactivated))?;
+        self.let_in_again().await
     }
 
     async fn leaving_again(&self) -> Result<(), Error> {
@@ -134,12 +142,14 @@ impl Story<'_> {
         self.prove("acme's own Secret is erased", !self.stage.has_secret("acme-data-gateway").await?)?;
         self.prove("the Secrets that the other customers still use are kept", {
             self.stage.has_secret("qlik-credentials").await? && self.stage.has_secret("qlik-license").await?
-        })
+        })?;
+        self.nothing_left().await
     }
 
     async fn removal(&self) -> Result<(), Error> {
         let record = self.object("acme").await?.status.and_then(|status| status.offboarding);
         let record = record.ok_or("acme's status names no record")?;
+        self.insiders_go().await?;
         self.kubectl(&["delete", "qliktenant", "acme", "--timeout=60s"]).await?;
         self.stage.until_gone("acme").await?;
         self.kubectl(&["get", "qliktenants"]).await?;
@@ -205,7 +215,7 @@ impl Story<'_> {
     }
 
     /// Runs kubectl in front of everybody; fails when kubectl does.
-    async fn kubectl(&self, args: &[&str]) -> Result<(), Error> {
+    pub(super) async fn kubectl(&self, args: &[&str]) -> Result<(), Error> {
         let line = format!("kubectl {}", args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "));
         self.screen.command(&line)?;
         let all = [&["-n", self.stage.ns()], args].concat();
@@ -237,7 +247,7 @@ impl Story<'_> {
         self.stage.sim.tenant(&id).ok_or_else(|| format!("Qlik Cloud does not know tenant {id}").into())
     }
 
-    fn prove(&self, fact: &str, so: bool) -> Result<(), Error> {
+    pub(super) fn prove(&self, fact: &str, so: bool) -> Result<(), Error> {
         if so { Ok(self.screen.proven(fact)?) } else { Err(format!("it is not so that {fact}").into()) }
     }
 }

@@ -2,6 +2,7 @@
 //! What works is what an app can do with its Secret; counts come from the simulator's journal.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_secrets;
 mod children;
 mod life;
 mod repair;

@@ -44,13 +44,13 @@ pub(crate) async fn apply(stage: &Stage, spec: &str) -> QlikOAuthClient {
     stage.until_client("app", "is ready", Inside::is_ready).await.unwrap()
 }
 
-/// Applies the client `app` and waits until it is not as declared, for this reason, and says these words.
+/// Waits until the client `app` is not as declared, for this reason, and says these words.
 pub(crate) async fn refused(stage: &Stage, why: &str, words: &[&str]) -> QlikOAuthClient {
-    let object =
-        stage.until_client("app", &format!("says {why}"), |c| !c.is_ready() && c.reason() == why).await.unwrap();
-    let said = object.message();
-    assert!(words.iter().all(|word| said.contains(word)), "{said:?} does not say all of {words:?}");
-    object
+    let says = |c: &QlikOAuthClient| {
+        let said = c.message();
+        !c.is_ready() && c.reason() == why && words.iter().all(|word| said.contains(word))
+    };
+    stage.until_client("app", &format!("says {why} and {words:?}"), says).await.unwrap()
 }
 
 pub(crate) fn client_id(object: &QlikOAuthClient) -> String {

@@ -9,11 +9,25 @@ pub(crate) async fn stage(prefix: &str) -> Stage {
     Stage::new(Setup::new(prefix)).await.unwrap()
 }
 
-/// A whole manifest from what stands below `spec:`.
+/// A whole manifest of a tenant from what stands below `spec:`.
 pub(crate) fn tenant(name: &str, spec: &str) -> String {
+    object("QlikTenant", name, spec)
+}
+
+/// The same of an OAuth client.
+pub(crate) fn client(name: &str, spec: &str) -> String {
+    object("QlikOAuthClient", name, spec)
+}
+
+/// The same of an identity provider.
+pub(crate) fn provider(name: &str, spec: &str) -> String {
+    object("QlikIdentityProvider", name, spec)
+}
+
+fn object(kind: &str, name: &str, spec: &str) -> String {
     let lines = spec.lines().filter(|line| !line.is_empty());
     let spec = lines.fold(String::new(), |spec, line| spec + "  " + line + "\n");
-    format!("apiVersion: qlik-operator.dev/v1alpha1\nkind: QlikTenant\nmetadata: {{name: {name}}}\nspec:\n{spec}")
+    format!("apiVersion: qlik-operator.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{spec}")
 }
 
 /// Reads YAML the way the API server does, over JSON: there `30` is a number, whatever the field would like.

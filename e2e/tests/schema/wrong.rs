@@ -1,40 +1,7 @@
-//! The table of wrong manifests.
+//! Wrong manifests of tenants.
 
-/// Who refuses a manifest.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum By {
-    /// The structure: types, ranges, enumerations. Only the API server checks it.
-    Structure,
-    /// A rule in CEL, which can be evaluated without an API server too.
-    Rule,
-}
-
-/// A manifest that must not get in.
-pub(crate) struct Wrong {
-    pub(crate) name: &'static str,
-    pub(crate) spec: String,
-    pub(crate) by: By,
-    /// The part of the message that tells how to mend it.
-    pub(crate) says: &'static str,
-}
-
-/// The same as it is written down: name, lines, who refuses it, and the part of the message that teaches.
-struct Row(&'static str, &'static str, By, &'static str);
-
-impl Row {
-    fn on(&self, base: &str) -> Wrong {
-        let Self(name, lines, by, says) = *self;
-        Wrong { name, spec: format!("{base}\n{lines}"), by, says }
-    }
-}
-
-const fn structure(name: &'static str, lines: &'static str, says: &'static str) -> Row {
-    Row(name, lines, By::Structure, says)
-}
-
-const fn rule(name: &'static str, lines: &'static str, says: &'static str) -> Row {
-    Row(name, lines, By::Rule, says)
-}
+use crate::kubectl::tenant;
+use crate::table::{By, Row, Wrong, rule, structure};
 
 const HOSTNAME: &str = "is a bare hostname, for instance acme.eu.qlikcloud.com, without https:// and without a path";
 const TENANT_ID: &str = "spec.adopt.tenantId is the tenant's id, letters, digits, dashes and underscores as GET \
@@ -174,8 +141,8 @@ const ADDED: &[Row] = &[
 
 /// The whole table.
 pub(crate) fn wrong() -> Vec<Wrong> {
-    let whole = WHOLE.iter().map(|row| row.on(""));
-    let added = ADDED.iter().map(|row| row.on(BASE));
+    let whole = WHOLE.iter().map(|row| row.on(tenant, ""));
+    let added = ADDED.iter().map(|row| row.on(tenant, BASE));
     whole.chain(added).chain(too_long()).collect()
 }
 
@@ -192,5 +159,8 @@ fn too_long() -> [Wrong; 4] {
             "must have at most 50 items",
         ),
     ]
-    .map(|(name, spec, says)| Wrong { name, spec: format!("{BASE}\n{spec}"), by: By::Structure, says })
+    .map(|(name, spec, says)| {
+        let manifest = tenant(name, &format!("{BASE}\n{spec}"));
+        Wrong { name, manifest, by: By::Structure, says }
+    })
 }

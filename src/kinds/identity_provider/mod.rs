@@ -7,7 +7,7 @@ mod observe;
 mod others;
 mod report;
 
-use super::parent::{Child, Parent};
+use super::parent::{Child, Parent, is_ready};
 use crate::crd::{
     CHILD_FINALIZER, ChildTenant, JwtKey, QlikIdentityProvider, QlikIdentityProviderStatus, REQUESTED_AT, ROTATE_AT,
     TenantRef,
@@ -19,6 +19,7 @@ use crate::plan::{Finding, Next, duration};
 use crate::qlik::Secret;
 use crate::secrets::Held;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use keyring::Keyring;
 use kube::ResourceExt;
 use std::time::Duration;
@@ -55,12 +56,8 @@ impl Child for QlikIdentityProvider {
         self.status.as_ref().is_some_and(|status| status.provider_id.is_some())
     }
 
-    fn is_covered(&self) -> bool {
-        self.status.as_ref().is_some_and(|s| report::is_covered(&s.conditions))
-    }
-
-    fn is_settled_in_use(&self) -> bool {
-        self.status.as_ref().is_some_and(|s| report::is_ready(&s.conditions) && !report::is_covered(&s.conditions))
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default()
     }
 
     fn secrets(&self) -> (Vec<String>, Vec<String>) {
@@ -95,7 +92,7 @@ impl Managed for QlikIdentityProvider {
         let held = self.finalizers().iter().any(|f| f == CHILD_FINALIZER);
         let living = self.metadata.deletion_timestamp.is_none();
         let over = status.retiring.is_empty() && status.successor.is_none();
-        let rests = report::is_ready(&status.conditions) && current && !asked && !rotate && held && living && over;
+        let rests = is_ready(&status.conditions) && current && !asked && !rotate && held && living && over;
         rests.then(|| duration::parse(&self.spec.interval))?
     }
 

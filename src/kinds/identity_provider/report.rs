@@ -1,5 +1,6 @@
 //! What people are told about an identity provider: status, progress, events. Pure.
 
+use super::super::parent::is_ready;
 use super::Sight;
 use super::keyring;
 use crate::crd::{
@@ -13,20 +14,9 @@ use crate::plan::identity_provider::{Change, KeySource, Print, Role, SecretSeen,
 use crate::plan::status::{Verdict, conditions};
 use crate::qlik::{IdentityProvider, PendingState, Protocol};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 type Status = QlikIdentityProviderStatus;
-
-pub(super) fn is_ready(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether an object stands as its tenant's end makes it stand.
-pub(super) fn is_covered(conditions: &[Condition]) -> bool {
-    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
-    conditions.iter().any(|c| c.type_ == "Ready" && covered.contains(&c.reason))
-}
 
 /// What a deactivated tenant means for its children, found out before the tenant's object says so.
 pub(super) fn covered() -> Finding {

@@ -139,6 +139,12 @@ impl Delivery {
         Secrets { current, previous: find("previousClientSecret", former), fresh: false }
     }
 
+    /// The values as they stand in the Secret, whoever put them there.
+    pub(super) fn as_they_stand(&self, held: &Held) -> Secrets {
+        let value = |name: &str| template::key_of(&self.template, name).and_then(|key| held.value(key));
+        Secrets { current: self.kind.value().and_then(value), previous: value("previousClientSecret"), fresh: false }
+    }
+
     /// What the Secret under this name carries.
     pub(super) fn carried(&self, target: &Target, parent: &Parent) -> Result<SecretSeen, Error> {
         let held = match target {

@@ -7,7 +7,7 @@ use crate::crd::QlikOAuthClientStatus;
 use crate::engine::{Acted, Error};
 use crate::keys::{self, KeyPair};
 use crate::plan::fingerprint;
-use crate::plan::intent::Call;
+use crate::plan::intent::{ACT_WITHIN, Call};
 use crate::plan::oauth_client::{Carried, Content, Issued, Minting, SecretSeen};
 use crate::qlik::{self, Jwk, OauthClient, OauthClientChange};
 use crate::secrets::{self, Held, Target};
@@ -81,9 +81,15 @@ impl Work<'_> {
         let minting = Minting { nonce: self.cx.nonce(), at: self.cx.clock.now(), before: before.to_vec() };
         self.cx.ledger.note(&minting.nonce, Call::NotSent);
         let id = self.id()?.to_string();
-        // What a Secret for a former client says is of no more use.
-        let ours = self.carried().filter(|carried| carried.client_id.as_deref() == Some(&id));
-        let values = ours.map(|carried| self.held_values(&carried.issued)).unwrap_or_default();
+        // Whatever stands there is left to the app until there is something better: even where the annotations were
+        // changed by hand, so that it cannot be told to be ours, it may work.
+        let stands = match (&self.sight.delivery, &self.sight.held) {
+            (Some(delivery), Some(held)) => delivery.as_they_stand(held),
+            _ => Secrets::default(),
+        };
+        let ours = self.held_values(self.carried().map(|carried| carried.issued.as_slice()).unwrap_or_default());
+        let (current, previous) = (ours.current.or(stands.current), ours.previous.or(stands.previous));
+        let values = Secrets { current, previous, fresh: false };
         self.write_secret(&id, issued, &values, Some(&minting)).await.map(drop)
     }
 
@@ -101,12 +107,20 @@ impl Work<'_> {
         Ok(Acted::look_again(draft))
     }
 
-    /// Qlik Cloud gets the new key before the app does, so that whatever the app signs with is known there.
+    /// Qlik Cloud gets the new key before the app does, so that whatever the app signs with is known there. Its list of
+    /// keys is written as a whole: while somebody else may be at it, or the announcement is too old, it is left alone.
     pub(super) async fn new_key(&self, former: &[Issued], draft: Draft) -> Outcome {
+        let (minting, _) = self.carried().and_then(|carried| carried.minting.clone()).ok_or(Error::Raced)?;
         let (pair, jwk) = self.key_pair().await?.ok_or(Error::Raced)?;
         let id = self.id()?.clone();
         let keys = former.iter().filter_map(|issued| issued.jwk.clone()).chain([jwk.clone()]).collect();
-        self.api()?.change_oauth_client(&id, &[OauthClientChange::PublicKeys(keys)]).await?;
+        let (api, change) = (self.api()?, [OauthClientChange::PublicKeys(keys)]);
+        self.secret_unchanged().await?;
+        let age = Duration::try_from(self.cx.clock.now().duration_since(minting.at)).unwrap_or(Duration::ZERO);
+        if age > ACT_WITHIN {
+            return Err(Error::Raced);
+        }
+        self.announced(&minting.nonce, api.change_oauth_client(&id, &change)).await?;
         self.touch();
         let made = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
@@ -123,8 +137,20 @@ impl Work<'_> {
         delivery.held(held, issued, &fingerprint::Key::new(&parent.credential.client_secret))
     }
 
+    /// Fails when the Secret is not as it was when this was decided.
+    pub(super) async fn secret_unchanged(&self) -> Result<(), Error> {
+        let Some(delivery) = &self.sight.delivery else { return Ok(()) };
+        let now = secrets::look(&self.cx.client, self.object, &delivery.name).await?;
+        match (&now, self.sight.held.as_deref()) {
+            (Target::Ours(now), Some(then)) if now.is_same_version(then) => Ok(()),
+            (Target::Free, None) => Ok(()),
+            _ => Err(Error::Raced),
+        }
+    }
+
     /// Writes the Secret. Tries for a while, since what it holds may exist nowhere else; over a version that somebody
-    /// changed meanwhile only while it is still ours and under the same announcement.
+    /// changed meanwhile only while it is still ours and under the announcement that this fulfils. Without one it is the
+    /// very version that was decided on: another process may have been through a whole rotation.
     pub(super) async fn write_secret(
         &self,
         client_id: &str,
@@ -149,9 +175,8 @@ impl Work<'_> {
         let mut pause = Duration::from_millis(100);
         loop {
             let seen = (delivery.name.as_str(), held.as_ref());
-            let error = match secrets::write(&self.cx.client, self.object, seen, &content).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = secrets::write(&self.cx.client, self.object, seen, &content).await else {
+                return Ok(());
             };
             if pause > WRITE_LONGEST || report::is_final(&error) {
                 return Err(error);
@@ -164,11 +189,12 @@ impl Work<'_> {
 
     /// The Secret as it stands now, if it may still be written over.
     async fn again(&self, name: &str, announced: Option<&str>) -> Result<Option<Held>, Error> {
+        let announced_still = |held: &Held| announced.is_some() && held.annotation(MINTING) == announced;
+        let untouched = |held: &Held| self.sight.held.as_ref().is_some_and(|then| held.is_same_version(then));
         match secrets::look(&self.cx.client, self.object, name).await {
             Ok(Target::Free) if self.sight.held.is_none() => Ok(None),
-            Ok(Target::Ours(held)) if held.annotation(MINTING) == announced => Ok(Some(*held)),
-            Ok(_) => Err(Error::Raced),
-            Err(Error::Raced) => Err(Error::Raced),
+            Ok(Target::Ours(held)) if announced_still(&held) || untouched(&held) => Ok(Some(*held)),
+            Ok(_) | Err(Error::Raced) => Err(Error::Raced),
             Err(_) => Ok(self.sight.held.as_deref().cloned()),
         }
     }

@@ -6,7 +6,7 @@ mod issue;
 mod observe;
 mod report;
 
-use super::parent::{Child, Parent};
+use super::parent::{Child, Parent, is_ready};
 use crate::crd::{
     CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, TenantRef,
 };
@@ -17,6 +17,7 @@ use crate::plan::{Finding, Next, duration};
 use crate::secrets::Held;
 use delivery::Delivery;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use std::time::Duration;
 
@@ -54,12 +55,8 @@ impl Child for QlikOAuthClient {
         (written.into_iter().collect(), given.map(|key| key.name.clone()).into_iter().collect())
     }
 
-    fn is_covered(&self) -> bool {
-        self.status.as_ref().is_some_and(|s| report::is_covered(&s.conditions))
-    }
-
-    fn is_settled_in_use(&self) -> bool {
-        self.status.as_ref().is_some_and(|s| report::is_ready(&s.conditions) && !report::is_covered(&s.conditions))
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default()
     }
 }
 
@@ -85,7 +82,7 @@ impl Managed for QlikOAuthClient {
         let rotate = self.annotations().get(ROTATE_AT) != status.last_handled_rotate_at.as_ref();
         let held = self.finalizers().iter().any(|f| f == CHILD_FINALIZER);
         let living = self.metadata.deletion_timestamp.is_none();
-        let rests = report::is_ready(&status.conditions) && current && !asked && !rotate && held && living;
+        let rests = is_ready(&status.conditions) && current && !asked && !rotate && held && living;
         rests.then(|| duration::parse(&self.spec.interval))?
     }
 

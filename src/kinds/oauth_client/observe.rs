@@ -1,6 +1,6 @@
 //! One look at everything that the decision about an OAuth client needs.
 
-use super::super::parent::{Parent, Standing, standing};
+use super::super::parent::{Parent, Standing, is_ready, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
 use super::{Sight, report};
@@ -121,6 +121,13 @@ fn known(issued: &crate::crd::IssuedSecret) -> Issued {
     }
 }
 
+/// A request for a rotation that the Secret was written for is done, even if the status does not say so yet.
+fn note_rotation(seen: &mut Seen, held: &secrets::Held) {
+    if delivery::rotated_for(held).is_some() && delivery::rotated_for(held) == seen.rotate.as_deref() {
+        seen.rotate = None;
+    }
+}
+
 struct Look<'a> {
     object: &'a QlikOAuthClient,
     draft: &'a QlikOAuthClientStatus,
@@ -139,7 +146,7 @@ impl Look<'_> {
             let target = secrets::look(&self.cx.client, self.object, &delivery.name).await?;
             seen.secret = self.known_call(delivery.carried(&target, self.parent)?);
             if let Target::Ours(found) = target {
-                self.note_rotation(&mut seen, &found);
+                note_rotation(&mut seen, &found);
                 held = Some(found);
             }
         }
@@ -151,10 +158,11 @@ impl Look<'_> {
             }
             Err(error) => return Err(error),
         }
-        if let Found::One(client) = &mut seen.client {
-            if client.consent.is_none() && want.consent == qlik::Consent::Trusted {
-                client.consent = self.parent.api(self.cx).consent(&client.id).await?;
-            }
+        if let Found::One(client) = &mut seen.client
+            && client.consent.is_none()
+            && want.consent == qlik::Consent::Trusted
+        {
+            client.consent = self.parent.api(self.cx).consent(&client.id).await?;
         }
         if let Found::One(client) = &seen.client {
             seen.foreign_mark = self.is_foreign(&seen, client).await?;
@@ -171,13 +179,6 @@ impl Look<'_> {
             *call = self.cx.ledger.of_nonce(&minting.nonce).unwrap_or(Call::Unknown);
         }
         secret
-    }
-
-    /// A request for a rotation that the Secret was written for is done, even if the status does not say so yet.
-    fn note_rotation(&self, seen: &mut Seen, held: &secrets::Held) {
-        if delivery::rotated_for(held).is_some() && delivery::rotated_for(held) == seen.rotate.as_deref() {
-            seen.rotate = None;
-        }
     }
 
     /// Whether the client is another object's by its mark, or has none while another client or the Secret tells that this
@@ -199,10 +200,7 @@ impl Look<'_> {
     async fn client(&self, seen: &Seen) -> Result<Found, Error> {
         let (api, now) = (self.parent.api(self.cx), self.cx.clock.monotonic());
         let Some(id) = &seen.id else {
-            if seen.deletion != Deletion::None && seen.intent == IntentSeen::None {
-                return Ok(Found::None); // nothing was ever announced
-            }
-            let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
+            let found = self.marked(&api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
                 api.pay_for_write().await?;
                 self.cx.ledger.paid(&self.object.uid().unwrap_or_default(), now);
@@ -214,7 +212,7 @@ impl Look<'_> {
         let newest = now.saturating_sub(LISTED_WITHIN).max(touched.saturating_add(Duration::from_nanos(1)));
         // Whoever asks for a look has just done something, and wants it seen.
         let asked = self.object.annotations().get(REQUESTED_AT) != self.draft.last_handled_reconcile_at.as_ref();
-        let ordinary = report::is_ready(&self.draft.conditions)
+        let ordinary = is_ready(&self.draft.conditions)
             && !asked
             && self.draft.observed_generation == self.object.metadata.generation
             && seen.deletion == Deletion::None;
@@ -227,14 +225,19 @@ impl Look<'_> {
             Some(api.recent_oauth_clients(newest).await?)
         };
         let found = match list {
-            // One that a list does not show is asked for by itself before it is missed.
-            Some(list) => match list.iter().find(|client| client.id == *id) {
+            // One that a list does not show, or not as the Secret says, is asked for by itself before it is missed.
+            Some(list) => match list.iter().find(|client| client.id == *id && seen.agrees_with(client)) {
                 Some(client) => Some(client.clone()),
                 None => api.oauth_client(id).await?,
             },
             None => api.oauth_client(id).await?,
         };
-        Ok(found.map_or(Found::None, |client| Found::One(Box::new(client))))
+        match found {
+            Some(client) => Ok(Found::One(Box::new(client))),
+            // The last look that there is: the id may be of a former client, and the present one carries the mark.
+            None if seen.deletion != Deletion::None => Ok(self.marked(&api.recent_oauth_clients(now).await?)),
+            None => Ok(Found::None),
+        }
     }
 
     fn is_about_to_announce(&self, seen: &Seen) -> bool {
@@ -254,7 +257,8 @@ impl Look<'_> {
             IntentSeen::None | IntentSeen::Unreadable => {}
         }
         // One of this name was made or deleted since: a list from before that would mislead.
-        let touched = self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
+        let touched =
+            self.cx.ledger.touched(&place(self.object)).map_or(Duration::ZERO, |at| at + Duration::from_nanos(1));
         let created = self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |at| at.0);
         let age = Duration::try_from(self.cx.clock.now().duration_since(created)).unwrap_or(Duration::ZERO);
         now.saturating_sub(age.saturating_add(WHOLE_SECOND).min(LISTED_WITHIN)).max(touched)

@@ -1,5 +1,6 @@
 //! What people are told about an OAuth client: status, progress, events. Pure.
 
+use super::super::parent::is_ready;
 use super::Sight;
 use super::delivery;
 use crate::crd::{
@@ -11,18 +12,7 @@ use crate::plan::child::Place;
 use crate::plan::oauth_client::{Authentication, Content, Found, Issued, SecretSeen, Step, rotates_at};
 use crate::plan::status::{Verdict, conditions};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-
-pub(super) fn is_ready(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
-}
-
-/// Whether an object stands as its tenant's end makes it stand.
-pub(super) fn is_covered(conditions: &[Condition]) -> bool {
-    let covered = [Reason::CoveredByTenantDeactivated, Reason::CoveredByTenantPurged].map(|reason| reason.to_string());
-    conditions.iter().any(|c| c.type_ == "Ready" && covered.contains(&c.reason))
-}
 
 /// What a deactivated tenant means for its children, found out before the tenant's object says so.
 pub(super) fn covered() -> Finding {

@@ -50,11 +50,13 @@ fn same<T: PartialEq>(a: &[T], b: &[T]) -> bool {
 }
 
 /// The keys that a client should have; `None` while that is not known because the Secret with the private key is not
-/// there or is to be written anew.
+/// there or is to be written anew, or another key is announced: Qlik Cloud knows that one before the Secret does.
 fn wanted_keys(want: &Desired, seen: &Seen) -> Option<Vec<Jwk>> {
     match (&want.authentication, &seen.secret) {
         (Authentication::GivenKey(jwk), _) => Some(vec![jwk.clone()]),
-        (Authentication::GeneratedKey, SecretSeen::Ours(carried)) if carried.is_whole() => {
+        (Authentication::GeneratedKey, SecretSeen::Ours(carried))
+            if carried.is_whole() && carried.minting.is_none() =>
+        {
             Some(carried.issued.iter().filter_map(|issued| issued.jwk.clone()).collect())
         }
         (Authentication::GeneratedKey | Authentication::Secret | Authentication::Public, _) => None,

@@ -6,7 +6,7 @@ use crate::qlik::{Consent, Jwk, OauthClient, OauthClientChange, OauthClientId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Secrets that Qlik Cloud keeps of one client (https://qlik.dev/apis/rest/oauth-clients/).
+/// Secrets that Qlik Cloud keeps of one client (<https://qlik.dev/apis/rest/oauth-clients/>).
 pub const MAX_SECRETS: usize = 5;
 
 /// Everything that was observed.
@@ -36,6 +36,21 @@ pub struct Seen {
     pub me: Option<String>,
     /// The value of the annotation that asks for a rotation now, if it was not acted on.
     pub rotate: Option<String>,
+}
+
+impl Seen {
+    /// Whether a client as a list shows it will do. A list may be older than what another process did since; a step on
+    /// secrets must not rest on that.
+    pub fn agrees_with(&self, listed: &OauthClient) -> bool {
+        let SecretSeen::Ours(carried) = &self.secret else { return self.secret == SecretSeen::NotWanted };
+        let shown = |id: &String| {
+            listed.secrets.iter().any(|secret| secret.hint == *id)
+                || listed.public_keys.iter().any(|key| key.kid == *id)
+        };
+        carried.content == Content::AsDeclared
+            && carried.minting.is_none()
+            && carried.issued.iter().all(|issued| shown(&issued.id))
+    }
 }
 
 /// What was found in Qlik Cloud.
@@ -134,6 +149,13 @@ pub struct Issued {
     pub jwk: Option<Jwk>,
 }
 
+impl Issued {
+    /// It was made and never delivered: it retires the moment it was made.
+    pub fn is_lost(&self) -> bool {
+        self.retires_at.is_some_and(|at| at <= self.created_at)
+    }
+}
+
 /// The trace that is left in the Secret before a secret is made for it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,7 +199,7 @@ pub enum Step {
         /// The secrets from before, each with the time at which it retires.
         former: Vec<Issued>,
     },
-    /// Make a key pair, give Qlik Cloud the public key, and write the private key to the Secret.
+    /// Make a key pair, give Qlik Cloud the public key, and write the private key to the Secret, which announces it.
     NewKey {
         /// The keys from before, each with the time at which it retires.
         former: Vec<Issued>,

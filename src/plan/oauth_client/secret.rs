@@ -3,7 +3,9 @@
 //!
 //! A secret is made in three moves, so that none is ever lost unseen: the Secret is reserved with the list of hints from
 //! before, the secret is made, the Secret is written. What a crash between them leaves behind is a hint that is not in
-//! the list, made by ourselves: nobody has it, and it is discarded.
+//! the list, made by ourselves: nobody has it, and it is discarded. First the Secret is reserved anew, though: whoever
+//! made it may still be about to write it, another process or a write of our own that was not answered, and can no
+//! longer after that. A key is made in the same moves, since a key list of Qlik Cloud is written as a whole.
 
 use super::{
     Authentication, Carried, Content, Desired, Issued, MAX_SECRETS, Minting, SOON, SecretSeen, Seen, Step, human, wait,
@@ -11,7 +13,7 @@ use super::{
 use crate::crd::{Phase, Reason};
 use crate::plan::intent::{ACT_WITHIN, Call};
 use crate::plan::{Finding, Next};
-use crate::qlik::{OauthClient, SecretHint};
+use crate::qlik::{Jwk, OauthClient, SecretHint};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -48,9 +50,8 @@ pub(super) fn next(want: &Desired, seen: &Seen, client: &OauthClient, now: Times
         Authentication::GeneratedKey => generated_key(&Sight { want, seen, client, now }),
         Authentication::GivenKey(_) | Authentication::Public => match &seen.secret {
             SecretSeen::Ours(carried) if is_for(carried, client) && carried.content == Content::AsDeclared => None,
-            SecretSeen::NotWanted => None,
             SecretSeen::Ours(_) | SecretSeen::Free => Some(Next::Do(Step::Deliver { issued: Vec::new() })),
-            SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => None,
+            SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => None,
         },
     }
 }
@@ -88,8 +89,11 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
         SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => return None,
     };
     let works = carried.is_whole() && carried.current().is_some_and(|current| sight.has(&current.id));
+    if let Some(lost) = carried.issued.iter().find(|issued| issued.is_lost() && sight.has(&issued.id)) {
+        return Some(Next::Do(Step::Discard { hint: lost.id.clone(), lost: true }));
+    }
     if let Some((minting, call)) = &carried.minting {
-        return sight.minting(carried, minting, *call, works);
+        return Some(sight.minting(carried, (minting, *call), works));
     }
     if !works {
         return Some(sight.reserve(&carried.issued));
@@ -112,7 +116,12 @@ impl Sight<'_> {
 
     /// Announces a new secret, if Qlik Cloud has room for one.
     fn reserve(&self, issued: &[Issued]) -> Next<Step> {
-        if self.client.secrets.len() >= MAX_SECRETS {
+        self.reserve_without(&[], issued)
+    }
+
+    /// The same, when some secrets were made and not delivered. They go once this stands.
+    fn reserve_without(&self, lost: &[&SecretHint], issued: &[Issued]) -> Next<Step> {
+        if self.client.secrets.len() - lost.len() >= MAX_SECRETS {
             return human(
                 Reason::SecretSlotsFull,
                 format!(
@@ -121,41 +130,72 @@ impl Sight<'_> {
                 ),
             );
         }
+        let mut issued = self.still_there(issued);
         // What the status still knows explains hints that a lost Secret cannot.
-        let known = self.seen.known.iter().filter(|known| issued.iter().all(|i| i.id != known.id)).cloned();
-        let mut issued: Vec<_> = issued.iter().cloned().chain(known).filter(|issued| self.has(&issued.id)).collect();
+        let known = |known: &&Issued| issued.iter().all(|i| i.id != known.id) && self.has(&known.id);
+        issued.extend(self.seen.known.iter().filter(known).cloned().collect::<Vec<_>>());
+        issued.extend(lost.iter().map(|hint| self.lost(hint)));
         let unexplained: Vec<_> = self.unexplained(&issued).map(|hint| self.retiring(hint)).collect();
         issued.extend(unexplained);
         let before = self.client.secrets.iter().map(|secret| secret.hint.clone()).collect();
         Next::Do(Step::Reserve { issued, before })
     }
 
+    /// Announces a new key. Of those that the client has, some app may use each that was not announced and lost.
+    fn reserve_key(&self, carried: Option<&Carried>) -> Next<Step> {
+        let mut issued = carried.map(|carried| carried.issued.clone()).unwrap_or_default();
+        let minting = carried.and_then(|carried| carried.minting.as_ref());
+        let kept = |kid: &String| minting.is_none_or(|(minting, _)| minting.before.contains(kid));
+        issued.extend(self.unexplained_keys(&issued, kept));
+        let before = issued.iter().map(|issued| issued.id.clone()).collect();
+        Next::Do(Step::Reserve { issued, before })
+    }
+
+    /// Keys that the client has and the Secret does not tell of, to go after the overlap.
+    fn unexplained_keys(&self, issued: &[Issued], kept: impl Fn(&String) -> bool) -> Vec<Issued> {
+        let unknown = |key: &&Jwk| issued.iter().all(|issued| issued.id != key.kid) && kept(&key.kid);
+        let retiring = |key: &Jwk| Issued {
+            id: key.kid.clone(),
+            created_at: self.now,
+            retires_at: Some(self.end_of_overlap()),
+            by: None,
+            fingerprint: None,
+            jwk: Some(key.clone()),
+        };
+        self.client.public_keys.iter().filter(unknown).map(retiring).collect()
+    }
+
     /// A secret is announced: make it, or find out what became of the call.
-    fn minting(&self, carried: &Carried, minting: &Minting, call: Call, works: bool) -> Option<Next<Step>> {
+    fn minting(&self, carried: &Carried, (minting, call): (&Minting, Call), works: bool) -> Next<Step> {
         let new = |hint: &&SecretHint| {
             !minting.before.contains(&hint.hint) && carried.issued.iter().all(|issued| issued.id != hint.hint)
         };
-        if let Some(lost) = self.client.secrets.iter().filter(new).find(|hint| self.is_mine(hint)) {
-            return Some(Next::Do(Step::Discard { hint: lost.hint.clone(), lost: true }));
+        let lost: Vec<_> = self.client.secrets.iter().filter(new).filter(|hint| self.is_mine(hint)).collect();
+        if !lost.is_empty() {
+            return self.reserve_without(&lost, &carried.issued);
         }
+        match self.announced(minting, call) {
+            Announced::Open if self.client.secrets.len() < MAX_SECRETS => {
+                let former = self.still_there(&self.retire_all(carried));
+                Next::Do(Step::Mint { former })
+            }
+            Announced::Unknown(left) => outcome_unknown(left, works),
+            Announced::Open | Announced::Over => self.reserve(&carried.issued),
+        }
+    }
+
+    fn announced(&self, minting: &Minting, call: Call) -> Announced {
         let age = Duration::try_from(self.now.duration_since(minting.at)).unwrap_or(Duration::ZERO);
         match call {
-            Call::NotSent | Call::NoEffect if age <= ACT_WITHIN && self.client.secrets.len() < MAX_SECRETS => {
-                Some(Next::Do(Step::Mint { former: self.retire_all(&carried.issued) }))
-            }
-            Call::Unknown if age < SETTLES_WITHIN => {
-                let left = SETTLES_WITHIN.saturating_sub(age);
-                let message = "a secret was asked for and the answer is not known; what came of it shows shortly";
-                let finding = Finding::passing(Phase::Configuring, Reason::SecretPending, message);
-                // The app has one that works: nothing is wrong for it.
-                Some(if works {
-                    Next::Settled { finding, recheck: left }
-                } else {
-                    Next::Wait { finding, recheck: left.min(Duration::from_secs(15)) }
-                })
-            }
-            Call::NotSent | Call::NoEffect | Call::Unknown | Call::Closed => Some(self.reserve(&carried.issued)),
+            Call::NotSent | Call::NoEffect if age <= ACT_WITHIN => Announced::Open,
+            Call::Unknown if age < SETTLES_WITHIN => Announced::Unknown(SETTLES_WITHIN.saturating_sub(age)),
+            Call::NotSent | Call::NoEffect | Call::Unknown | Call::Closed => Announced::Over,
         }
+    }
+
+    /// Without those that were replaced and are gone. The one in use stays: should this be a mistake, it is not forgotten.
+    fn still_there(&self, issued: &[Issued]) -> Vec<Issued> {
+        issued.iter().filter(|i| i.retires_at.is_none() || self.has(&i.id)).cloned().collect()
     }
 
     /// Takes away what was replaced and whose time has come.
@@ -164,8 +204,7 @@ impl Sight<'_> {
         if let Some(issued) = carried.issued.iter().filter(over).find(|issued| self.has(&issued.id)) {
             return Some(Next::Do(Step::Discard { hint: issued.id.clone(), lost: false }));
         }
-        let left: Vec<_> =
-            carried.issued.iter().filter(|i| i.retires_at.is_none() || self.has(&i.id)).cloned().collect();
+        let left = self.still_there(&carried.issued);
         (left.len() != carried.issued.len()).then_some(Next::Do(Step::Deliver { issued: left }))
     }
 
@@ -177,6 +216,12 @@ impl Sight<'_> {
 
     fn is_mine(&self, hint: &SecretHint) -> bool {
         hint.created_by.is_some() && hint.created_by == self.seen.me
+    }
+
+    /// Nobody has it: it goes at once.
+    fn lost(&self, hint: &SecretHint) -> Issued {
+        let made = self.retiring(hint);
+        Issued { retires_at: Some(made.created_at), ..made }
     }
 
     /// Some app may use it: it goes after the overlap, like one that was replaced.
@@ -195,10 +240,14 @@ impl Sight<'_> {
         self.now.checked_add(self.want.turnover.overlap).unwrap_or(Timestamp::MAX)
     }
 
-    /// All of them as former ones.
-    fn retire_all(&self, issued: &[Issued]) -> Vec<Issued> {
-        let end = self.end_of_overlap();
-        issued.iter().map(|issued| Issued { retires_at: issued.retires_at.or(Some(end)), ..issued.clone() }).collect()
+    /// All of them as former ones. Where the Secret does not tell which one it carries, the overlap begins now for each.
+    fn retire_all(&self, carried: &Carried) -> Vec<Issued> {
+        let end = Some(self.end_of_overlap());
+        let retires_at = |issued: &Issued| match issued.retires_at {
+            Some(at) if carried.is_whole() || issued.is_lost() => Some(at),
+            Some(_) | None => end,
+        };
+        carried.issued.iter().map(|issued| Issued { retires_at: retires_at(issued), ..issued.clone() }).collect()
     }
 
     /// Whether the schedule or a human asks for a new one. One at a time: while a former one still works, none is made.
@@ -209,20 +258,52 @@ impl Sight<'_> {
     }
 }
 
+/// How things stand with an announcement.
+enum Announced {
+    /// What it announces may be done.
+    Open,
+    /// That may be under way for this long.
+    Unknown(Duration),
+    /// It is of no more use.
+    Over,
+}
+
+fn outcome_unknown(left: Duration, works: bool) -> Next<Step> {
+    let message = "a secret was asked for and the answer is not known; what came of it shows shortly";
+    let finding = Finding::passing(Phase::Configuring, Reason::SecretPending, message);
+    // The app has one that works: nothing is wrong for it.
+    if works {
+        Next::Settled { finding, recheck: left }
+    } else {
+        Next::Wait { finding, recheck: left.min(Duration::from_secs(15)) }
+    }
+}
+
 /// The key pair that the app signs with.
 fn generated_key(sight: &Sight<'_>) -> Option<Next<Step>> {
     let carried = match &sight.seen.secret {
         SecretSeen::Ours(carried) => carried,
-        SecretSeen::Free => return Some(Next::Do(Step::NewKey { former: Vec::new() })),
+        SecretSeen::Free => return Some(sight.reserve_key(None)),
         SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => return None,
     };
+    if let Some((minting, call)) = &carried.minting {
+        return Some(match sight.announced(minting, *call) {
+            Announced::Open => {
+                let mut former = sight.retire_all(carried);
+                former.extend(sight.unexplained_keys(&former, |kid| minting.before.contains(kid)));
+                Next::Do(Step::NewKey { former })
+            }
+            Announced::Unknown(left) => outcome_unknown(left, carried.is_whole()),
+            Announced::Over => sight.reserve_key(Some(carried)),
+        });
+    }
     if !carried.is_whole() {
-        return Some(Next::Do(Step::NewKey { former: sight.retire_all(&carried.issued) }));
+        return Some(sight.reserve_key(Some(carried)));
     }
     let left: Vec<_> =
         carried.issued.iter().filter(|i| i.retires_at.is_none_or(|at| at > sight.now)).cloned().collect();
     if left.len() != carried.issued.len() || carried.content != Content::AsDeclared || !is_for(carried, sight.client) {
         return Some(Next::Do(Step::Deliver { issued: left }));
     }
-    sight.wants_rotation(carried).then(|| Next::Do(Step::NewKey { former: sight.retire_all(&carried.issued) }))
+    sight.wants_rotation(carried).then(|| sight.reserve_key(Some(carried)))
 }

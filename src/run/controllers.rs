@@ -1,0 +1,207 @@
+//! One controller for each kind and namespace, and what wakes its objects.
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
+use crate::engine::{Context, Lean, Managed, chain, reconcile};
+use crate::kinds::parent::{Child, concerns};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource as _};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The controllers of a process, not running yet.
+pub(super) struct Controllers {
+    client: Client,
+    places: Vec<Option<String>>,
+    tenants: Vec<Controller<Lean<QlikTenant>>>,
+    providers: Vec<Controller<Lean<QlikIdentityProvider>>>,
+    clients: Vec<Controller<Lean<QlikOAuthClient>>>,
+    offboardings: Vec<Controller<Lean<QlikOffboarding>>>,
+}
+
+/// The caches of one kind, one for each namespace.
+pub(super) type Stores<K> = Vec<Store<Lean<K>>>;
+
+impl Controllers {
+    pub(super) fn new(client: &Client, places: &[Option<String>], settings: &Settings) -> Self {
+        Self {
+            tenants: each(client, places, settings),
+            providers: each(client, places, settings),
+            clients: each(client, places, settings),
+            offboardings: each(client, places, settings),
+            client: client.clone(),
+            places: places.to_vec(),
+        }
+    }
+
+    /// The caches that passes look into.
+    pub(super) fn stores(&self) -> (Stores<QlikTenant>, Stores<QlikIdentityProvider>, Stores<QlikOffboarding>) {
+        let tenants = self.tenants.iter().map(Controller::store).collect();
+        let providers = self.providers.iter().map(Controller::store).collect();
+        (tenants, providers, self.offboardings.iter().map(Controller::store).collect())
+    }
+
+    /// Begins to work, until told to stop.
+    pub(super) fn start(self, cx: &Arc<Context>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
+        let Self { client, places, tenants, providers, clients, offboardings } = self;
+        let mut tasks = JoinSet::new();
+        for (controller, place) in tenants.into_iter().zip(&places) {
+            let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
+            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+        }
+        for (controller, place) in providers.into_iter().zip(&places) {
+            let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
+            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+        }
+        for (controller, place) in clients.into_iter().zip(&places) {
+            let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
+            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+        }
+        for controller in offboardings {
+            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+        }
+        tasks
+    }
+}
+
+fn each<K: Managed>(client: &Client, places: &[Option<String>], settings: &Settings) -> Vec<Controller<Lean<K>>> {
+    places.iter().map(|place| controller(client, place.as_deref(), settings)).collect()
+}
+
+pub(super) fn api<K>(client: &Client, place: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match place {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn controller<K: Managed>(client: &Client, place: Option<&str>, settings: &Settings) -> Controller<Lean<K>> {
+    let config = controller::Config::default().concurrency(settings.concurrency);
+    Controller::new(api::<Lean<K>>(client, place), watcher::Config::default())
+        .with_config(config)
+        .trigger_backoff(WatchAgain::default())
+}
+
+/// How soon a broken watch is begun again: after half a second, and after five at most. kube's own pace is meant for
+/// thousands of clients of one API server and grows to half a minute, in which what was merged is not seen.
+#[derive(Default)]
+struct WatchAgain(u32);
+
+impl Iterator for WatchAgain {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.saturating_add(1);
+        Some(Duration::from_millis(500 << self.0.min(5).saturating_sub(1)).min(Duration::from_secs(5)))
+    }
+}
+
+impl Backoff for WatchAgain {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A change of a record concerns the tenant that it is about.
+fn follow_records(
+    controller: Controller<Lean<QlikTenant>>,
+    client: &Client,
+    place: Option<&str>,
+    cx: Arc<Context>,
+) -> Controller<Lean<QlikTenant>> {
+    let records = api::<Lean<QlikOffboarding>>(client, place);
+    controller.watches(records, watcher::Config::default(), move |record: Lean<QlikOffboarding>| {
+        let record = record.0.0.ok()?;
+        cx.gates.open(&record.spec.tenant.uid, cx.clock.monotonic());
+        let namespace = record.metadata.namespace?;
+        Some(ObjectRef::new(&record.spec.tenant.name).within(&namespace))
+    })
+}
+
+/// A change of a tenant concerns those of its children that it gives something to do.
+fn follow_tenants<K: Child>(
+    controller: Controller<Lean<K>>,
+    client: &Client,
+    place: Option<&str>,
+    cx: Arc<Context>,
+) -> Controller<Lean<K>> {
+    let children = controller.store();
+    let tenants = api::<Lean<QlikTenant>>(client, place);
+    controller.watches(tenants, watcher::Config::default(), move |tenant: Lean<QlikTenant>| {
+        cx.ledger.showed(tenant.meta());
+        let concerned: Vec<_> = match &tenant.0.0 {
+            Err(_) => Vec::new(),
+            Ok(tenant) => children
+                .state()
+                .iter()
+                .filter_map(|child| child.0.0.as_ref().ok())
+                .filter(|child| child.meta().namespace == tenant.metadata.namespace)
+                .filter(|child| Some(&child.tenant_ref().name) == tenant.metadata.name.as_ref())
+                .filter(|child| concerns(*child, tenant))
+                .map(|child| {
+                    cx.gates.open(child.meta().uid.as_deref().unwrap_or_default(), cx.clock.monotonic());
+                    let name = child.meta().name.as_deref().unwrap_or_default();
+                    ObjectRef::new(name).within(child.meta().namespace.as_deref().unwrap_or_default())
+                })
+                .collect(),
+        };
+        concerned
+    })
+}
+
+async fn drive<K: Managed>(controller: Controller<Lean<K>>, cx: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+    let stop = async move {
+        // The sender lives as long as the process runs; its end means the same as its word.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let never = |_: Arc<Lean<K>>, error: &Infallible, _: Arc<Context>| -> Action { match *error {} };
+    controller
+        .reconcile_all_on(turns(&cx.clock))
+        .graceful_shutdown_on(stop)
+        .run(|object, cx| reconcile::<K>(object, cx), never, cx)
+        .for_each(|pass| {
+            match pass {
+                // An object that went away while it was queued is the ordinary course.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
+            }
+            futures::future::ready(())
+        })
+        .await;
+}
+
+#[cfg(not(feature = "turnable-clock"))]
+fn turns(_clock: &Clock) -> BoxStream<'static, ()> {
+    stream::pending().boxed()
+}
+
+/// Timers run on the machine's clock; when the turnable clock is turned, everything is looked at anew.
+#[cfg(feature = "turnable-clock")]
+fn turns(clock: &Clock) -> BoxStream<'static, ()> {
+    let ticks = tokio::time::interval(Duration::from_millis(200));
+    let state = (clock.clone(), ticks, clock.monotonic());
+    stream::unfold(state, |(clock, mut ticks, mut last)| async move {
+        loop {
+            ticks.tick().await;
+            let now = clock.monotonic();
+            let turned = now.abs_diff(last) > Duration::from_secs(30);
+            last = now;
+            if turned {
+                return Some(((), (clock, ticks, last)));
+            }
+        }
+    })
+    .boxed()
+}

@@ -1,0 +1,66 @@
+//! What is made sure of before any work begins.
+
+use super::Error;
+use super::controllers::api;
+use crate::config::Settings;
+use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
+use crate::engine::Managed;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use std::time::Duration;
+
+/// The namespaces to work in; `None` stands for all.
+pub(super) fn places(settings: &Settings) -> Vec<Option<String>> {
+    if settings.namespaces.is_empty() {
+        return vec![None];
+    }
+    settings.namespaces.iter().cloned().map(Some).collect()
+}
+
+/// Makes sure that every kind can be worked with.
+pub(super) async fn kinds(client: &Client, places: &[Option<String>]) -> Result<(), Error> {
+    for place in places {
+        let place = place.as_deref();
+        check::<QlikTenant>(client, place, "QlikTenant").await?;
+        check::<QlikIdentityProvider>(client, place, "QlikIdentityProvider").await?;
+        check::<QlikOAuthClient>(client, place, "QlikOAuthClient").await?;
+        check::<QlikOffboarding>(client, place, "QlikOffboarding").await?;
+    }
+    Ok(())
+}
+
+/// A kind that cannot be listed would make its controller wait without a word.
+async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static str) -> Result<(), Error> {
+    let place_text = || place.map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
+    let list = api::<K>(client, place);
+    let first = kube::api::ListParams::default().limit(1);
+    match tokio::time::timeout(CHECK_DEADLINE, list.list_metadata(&first)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(source)) if matches!(source, kube::Error::Api(_)) => {
+            Err(Error::Kind { kind, place: place_text(), source: Box::new(source) })
+        }
+        Ok(Err(source)) => Err(Error::Unreachable { source: Box::new(source) }),
+        Err(_) => Err(Error::Silent(CHECK_DEADLINE)),
+    }
+}
+
+/// What names this cluster in marks: the setting, or the uid of a namespace that lives as long as the cluster (or as the
+/// operator's only namespaces).
+pub(super) async fn cluster_id(client: &Client, settings: &Settings) -> Result<String, Error> {
+    if let Some(id) = &settings.cluster_id {
+        return Ok(id.clone());
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut last = None;
+    for name in std::iter::once("kube-system").chain(settings.namespaces.first().map(String::as_str)) {
+        match tokio::time::timeout(CHECK_DEADLINE, namespaces.get_metadata(name)).await {
+            Ok(Ok(found)) => return Ok(found.metadata.uid.unwrap_or_default()),
+            Ok(Err(source)) => last = Some(source),
+            Err(_) => return Err(Error::Silent(CHECK_DEADLINE)),
+        }
+    }
+    last.map_or(Err(Error::Silent(CHECK_DEADLINE)), |source| Err(Error::ClusterId { source: Box::new(source) }))
+}
+
+/// An API server that takes the connection and says nothing must not keep a start waiting for ever.
+const CHECK_DEADLINE: Duration = Duration::from_secs(20);
