@@ -1,8 +1,8 @@
 //! Each kind of provider is made, changed and deleted.
 
 use crate::support::{
-    GENERATED, LOGIN, all_in_qlik, apply, by_hand, certificate, change, delete, effects, id, in_qlik, pass, ready, saml,
-    says, stage, tenant,
+    GENERATED, LOGIN, all_in_qlik, apply, by_hand, certificate, change, delete, effects, id, in_qlik, pass, ready,
+    saml, says, stage, tenant,
 };
 use e2e::sim::BrowserTest;
 use e2e::stage::Inside;
