@@ -2,6 +2,7 @@
 //! and the simulator. Counts come from the simulator's journal.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod counts;
 mod jwt;
 mod kinds;
 mod logins;
