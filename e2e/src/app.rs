@@ -153,7 +153,8 @@ impl<'a> App<'a> {
         heard(self.http.post(url).bearer_auth(jwt)).await.map(drop)
     }
 
-    fn assertion(&self, given: &Given) -> Result<String, Error> {
+    /// An assertion with which the app asks for a token.
+    pub fn assertion(&self, given: &Given) -> Result<String, Error> {
         let (id, now) = (value(given, "clientId")?, (self.now)().as_second());
         let claims = json!({ "iss": id, "sub": id, "aud": value(given, "tokenUrl")?, "jti": unique(),
             "iat": now, "exp": now + 300 });

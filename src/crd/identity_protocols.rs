@@ -25,7 +25,7 @@ pub struct OidcProvider {
     /// Where the provider describes itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https://[^ ]+$')").message("oidc.discoveryUrl is an https address, for instance https://login.example.com/.well-known/openid-configuration"))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[^ \\t\\n\\r]+$')").message("oidc.discoveryUrl is an https address, for instance https://login.example.com/.well-known/openid-configuration"))]
     pub discovery_url: Option<String>,
     /// The endpoints, for a provider that does not describe itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub enum IdTokenAlgorithm {
 /// The endpoints of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[self.issuer, self.jwksUri, self.tokenEndpoint, self.authorizationEndpoint].all(u, u.matches('^https://[^ ]+$')) && (!has(self.userinfoEndpoint) || self.userinfoEndpoint.matches('^https://[^ ]+$')) && (!has(self.endSessionEndpoint) || self.endSessionEndpoint.matches('^https://[^ ]+$')) && (!has(self.introspectionEndpoint) || self.introspectionEndpoint.matches('^https://[^ ]+$'))").message("each of oidc.endpoints is an https address, for instance https://login.example.com/oauth2/token"))]
+#[x_kube(validation = Rule::new("[self.issuer, self.jwksUri, self.tokenEndpoint, self.authorizationEndpoint].all(u, u.matches('^https://[^ \\t\\n\\r]+$')) && (!has(self.userinfoEndpoint) || self.userinfoEndpoint.matches('^https://[^ \\t\\n\\r]+$')) && (!has(self.endSessionEndpoint) || self.endSessionEndpoint.matches('^https://[^ \\t\\n\\r]+$')) && (!has(self.introspectionEndpoint) || self.introspectionEndpoint.matches('^https://[^ \\t\\n\\r]+$'))").message("each of oidc.endpoints is an https address, for instance https://login.example.com/oauth2/token"))]
 pub struct OidcEndpoints {
     /// Who issues the tokens.
     #[schemars(length(max = 2048))]
@@ -220,7 +220,7 @@ pub struct SamlProvider {
     /// Where people log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https://[^ ]+$')").message("saml.signOnUrl is an https address, for instance https://login.example.com/saml/sso"))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[^ \\t\\n\\r]+$')").message("saml.signOnUrl is an https address, for instance https://login.example.com/saml/sso"))]
     pub sign_on_url: Option<String>,
     /// The provider's certificates, one to five; they are public.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -268,7 +268,10 @@ impl SamlProduct {
 pub struct SamlCertificate {
     /// The certificate, as PEM.
     #[schemars(length(max = 16_384))]
-    #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----') && self.contains('-----END CERTIFICATE-----')").message("this is a certificate as PEM, with its -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- lines"))]
+    #[x_kube(
+        validation = Rule::new("!self.contains('PRIVATE KEY')").message("this holds a private key: give the certificate alone, and replace that key, since it was shown"),
+        validation = Rule::new("self.contains('PRIVATE KEY') || self.matches('^[ \\t\\n\\r]*-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----[ \\t\\n\\r]*$')").message("this is one certificate as PEM, with its -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- lines; each further one is an item of its own"),
+    )]
     pub certificate: String,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,6 +374,7 @@ pub struct JwtKeyPair {
     #[x_kube(
         validation = Rule::new("!has(self.template) || self.template.all(k, self.template[k].matches('^([^$]|[$][$]|[$][{](tenantUrl|hostname|issuer|keyId|audience|algorithm|privateKey|publicKey)[}])*$'))").message("secret.template knows ${tenantUrl}, ${hostname}, ${issuer}, ${keyId}, ${audience}, ${algorithm}, ${privateKey} and ${publicKey}; a dollar sign of your own is written $$"),
         validation = Rule::new("!has(self.template) || self.template.exists(k, self.template[k] == '${privateKey}')").message("secret.template needs one key whose whole text is ${privateKey}, for instance privateKey: ${privateKey}"),
+        validation = Rule::new("!has(self.template) || !('next.privateKey' in self.template)").message("next.privateKey is where the operator keeps the private key that takes over next: choose another key of the Secret in secret.template"),
     )]
     pub secret: SecretTarget,
     /// When the key is replaced. Without it only on request (annotation `qlik-operator.dev/rotate-at`).

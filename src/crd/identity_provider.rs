@@ -83,7 +83,7 @@ pub struct QlikIdentityProviderSpec {
     /// Where people go after they log out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2083))]
-    #[x_kube(validation = Rule::new("self.matches('^https://[^ ]+$')").message("postLogoutRedirectUri is an https address, for instance https://www.example.com/bye"))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[^ \\t\\n\\r]+$')").message("postLogoutRedirectUri is an https address, for instance https://www.example.com/bye"))]
     pub post_logout_redirect_uri: Option<String>,
     /// Whether a human tries the login before it is used: `Skip` (default) or `Browser`.
     #[serde(default)]

@@ -85,12 +85,12 @@ pub struct QlikOAuthClientSpec {
     /// Page of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^ ]+$')").message("clientUri is the address of a page, for instance https://app.example.com"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^ \\t\\n\\r]+$')").message("clientUri is the address of a page, for instance https://app.example.com"))]
     pub client_uri: Option<String>,
     /// Picture of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https://[^ ]+$')").message("logoUri is the https address of a picture, for instance https://app.example.com/logo.png"))]
+    #[x_kube(validation = Rule::new("self.matches('^https://[^ \\t\\n\\r]+$')").message("logoUri is the https address of a picture, for instance https://app.example.com/logo.png"))]
     pub logo_uri: Option<String>,
     /// What the client may do; no more than the app needs. An empty list allows nothing beyond logging in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -97,8 +97,8 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
             covered(Reason::CoveredByTenantPurged, format!("QlikTenant {name} is purged, and everything inside it"))
         }
         Phase::Reactivating => waiting(format!("QlikTenant {name} is being brought back")),
-        Phase::Deactivated => covered_off(&name),
-        _ if deactivated => covered_off(&name),
+        Phase::Deactivated => Some(covered_off(&name)),
+        _ if deactivated => Some(covered_off(&name)),
         _ if declared_off || phase == Phase::Deactivating => {
             waiting(format!("QlikTenant {name} is going to be deactivated: nothing is done inside it"))
         }
@@ -123,12 +123,12 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
     }
 }
 
-fn covered_off(name: &str) -> Option<Standing> {
-    Some(Standing::Covered(Finding::passing(
+fn covered_off(name: &str) -> Standing {
+    Standing::Covered(Finding::passing(
         Phase::Deactivated,
         Reason::CoveredByTenantDeactivated,
         format!("QlikTenant {name} is deactivated: nothing inside it works, and nothing is done there"),
-    )))
+    ))
 }
 
 /// The `QlikTenant` is gone. What was made inside it is still cleaned up when the child is deleted.
@@ -164,7 +164,7 @@ fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
         .filter_map(|lean| lean.0.0.as_ref().ok().and_then(of_it))
         .max_by_key(|(at, _)| *at)?;
     match phase {
-        OffboardingPhase::Scheduled => covered_off(&recorded.hostname),
+        OffboardingPhase::Scheduled => Some(covered_off(&recorded.hostname)),
         OffboardingPhase::Purged => Some(Standing::Covered(Finding::passing(
             Phase::Purged,
             Reason::CoveredByTenantPurged,

@@ -66,7 +66,11 @@ fn wrong(canary: &str) -> Vec<Bad> {
         bad("words", format!("the key is {canary}"), "this is not a PEM: give exactly one block"),
         bad("escaped", format!("{canary}{good}").replace('\n', "\\n"), "two characters \\n instead of line breaks"),
         bad("private", private, "this is a private key: give the public key only, and replace this key"),
-        bad("p256", public(&PKCS_ECDSA_P256_SHA256), "cannot be used: give an RSA key of 2048 to 8192 bits or an EC key"),
+        bad(
+            "p256",
+            public(&PKCS_ECDSA_P256_SHA256),
+            "cannot be used: give an RSA key of 2048 to 8192 bits or an EC key",
+        ),
         bad("ed25519", public(&PKCS_ED25519), "cannot be used: give an RSA key of 2048 to 8192 bits or an EC key"),
         bad("rsa-1024", RSA_1024, "the RSA key has 1024 bits: use one of at least 2048"),
         bad("pkcs1", PKCS1, "openssl rsa -RSAPublicKey_in -pubout makes one of an RSA PUBLIC KEY"),
@@ -129,7 +133,10 @@ async fn a_wrong_key_is_named_and_never_shown_and_its_mending_is_noticed() {
         assert!(said.len() < 400, "{name}: {said}");
     }
     let missing = stage.until_client("nowhere", "misses it", |c| c.reason() == "SecretMissing").await.unwrap();
-    assert!(missing.message().contains("Secret key-nowhere does not exist in this namespace: create it"), "{missing:?}");
+    assert!(
+        missing.message().contains("Secret key-nowhere does not exist in this namespace: create it"),
+        "{missing:?}"
+    );
     assert!(all_in_qlik(&stage).is_empty(), "something was made with a key that cannot be used");
 
     let values = rows.iter().filter_map(|row| row.value.as_deref());

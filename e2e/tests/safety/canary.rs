@@ -17,13 +17,13 @@ async fn write_secret(stage: &Stage, name: &str, values: Value) {
 }
 
 /// An answer that repeats what it was sent, as a careless server would.
-fn echo(status: u16, code: &str, secret: &str) -> Effect {
+pub(crate) fn echo(status: u16, code: &str, secret: &str) -> Effect {
     let title = Some(format!("cannot use {secret} for this; key={secret}"));
     Effect::Status { status, code: Some(code.to_owned()), title, retry_after: None }
 }
 
 /// Makes one request of a kind fail in this way, and waits until it has.
-async fn fail(stage: &Stage, matching: Match, effect: Effect, trigger: impl AsyncFnOnce()) {
+pub(crate) async fn fail(stage: &Stage, matching: Match, effect: Effect, trigger: impl AsyncFnOnce()) {
     stage.sim.fault(FaultPlan::new(matching, effect.clone()));
     trigger().await;
     let spent = async || Ok(stage.sim.faults().is_empty().then_some(()));
@@ -110,7 +110,7 @@ fn logs(operators: &[&Operator]) -> String {
 #[tokio::test]
 async fn no_secret_shows_up_anywhere() {
     let canary = format!("Kanarienvogel{:016x}", rand::random::<u64>());
-    let forms = forms(&canary);
+    let bird = Canary::new([&canary]);
     let mut setup = Setup::new("canary").with_organization();
     setup.sim.secret_prefix.clone_from(&canary);
     setup.log = "trace".to_owned();
@@ -128,21 +128,22 @@ async fn no_secret_shows_up_anywhere() {
 
     // The canary flies: it is in all that is secret, and it is found where it is.
     for known in [&secret, &ready.license_key, &ready.organization.client_secret] {
-        assert!(!sightings(known, &forms).is_empty());
+        assert!(bird.is_in(known));
     }
-    let objects = dump(&stage).await;
-    let in_data = |o: &&Value| o["kind"] == "Secret" && !sightings(&o["data"].to_string(), &forms).is_empty();
-    let names: BTreeSet<_> = objects.iter().filter(in_data).filter_map(|o| o["metadata"]["name"].as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["qlik-credentials", "qlik-license"]));
+    let objects = dump(&stage).await.unwrap();
+    assert_eq!(bird.carriers(&objects), ["qlik-credentials", "qlik-license"].map(str::to_owned).into());
     let kinds: BTreeSet<_> = objects.iter().filter_map(|o| o["kind"].as_str()).collect();
     for kind in ["Event", "QlikTenant", "QlikOffboarding", "ConfigMap", "Secret"] {
         assert!(kinds.contains(kind), "{kind} is not in the dump: {kinds:?}");
     }
+    nowhere_else(&bird, &objects, &logs(&[&operator, &second]));
+}
 
-    let found = leaks(&objects, &forms);
+/// It is in the data of Secrets only.
+pub(crate) fn nowhere_else(bird: &Canary, objects: &[Value], log: &str) {
+    let found = bird.leaks(objects);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    let log = logs(&[&operator, &second]);
     assert!(log.contains("\"TRACE\"") && log.lines().count() > 1000, "the operators logged at trace level");
-    let found = sightings(&log, &forms);
+    let found = bird.seen_in(log);
     assert!(found.is_empty(), "{} lines, for instance {}", found.len(), found[0]);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod canary;
+mod canary_apps;
 mod clocks;
 mod deletion;
 mod erasure;

@@ -1,7 +1,8 @@
 //! What `kubectl explain` and `kubectl get` show.
 
-use crate::kubectl::{client, stage, tenant};
+use crate::kubectl::{client, provider, stage, tenant};
 use crate::wrong_clients::MACHINE;
+use crate::wrong_providers::JWT;
 use e2e::stage::Stage;
 
 /// What `kubectl explain` prints. The schema is published a moment after the kind is served, so it is waited for.
@@ -94,6 +95,35 @@ async fn clients_are_explained_with_what_their_secret_holds() {
 }
 
 #[tokio::test]
+async fn providers_are_explained_with_who_logs_in_how() {
+    let stage = stage("explain").await;
+    for (what, lines) in [
+        ("qidp", ["What Qlik Cloud cannot change is replaced, and the former one goes on working"].as_slice()),
+        (
+            "qidp.spec",
+            &[
+                "oidc <Object> OpenID Connect: people who log in, or programs that bring a token.",
+                "Whether a human tries the login before it is used: `Skip` (default) or `Browser`.",
+            ],
+        ),
+        (
+            "qidp.spec.oidc",
+            &["interactive <boolean> `true` (default): people log in.", "Where the provider describes itself."],
+        ),
+        ("qidp.spec.saml", &["The provider's certificates, one to five; they are public."]),
+        (
+            "qidp.spec.jwt.key.generate",
+            &["Default keys: `host`, `issuer`, `keyId`, `audience`, `algorithm`, `privateKey`."],
+        ),
+    ] {
+        let shown = flowing(&explain(&stage, &[what]).await);
+        for line in lines {
+            assert!(shown.contains(line), "{line}\nis not in\n{shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_field_of_the_spec_is_explained() {
     let stage = stage("fields").await;
     for kind in [
@@ -117,6 +147,17 @@ async fn every_field_of_the_spec_is_explained() {
         "qoc.spec.auth.none",
         "qoc.status",
         "qoc.status.issued",
+        "qidp.spec",
+        "qidp.spec.jwt",
+        "qidp.spec.jwt.key",
+        "qidp.spec.jwt.key.generate",
+        "qidp.spec.oidc",
+        "qidp.spec.oidc.endpoints",
+        "qidp.spec.oidc.clientSecretRef",
+        "qidp.spec.saml",
+        "qidp.spec.saml.certificates",
+        "qidp.status",
+        "qidp.status.verification",
     ] {
         let shown = explain(&stage, &[kind]).await;
         assert!(!shown.contains("<no description>"), "{kind}: {shown}");
@@ -168,4 +209,23 @@ async fn get_shows_tenant_client_id_and_secret() {
     let wide = stage.kubectl(&["get", "qlikoauthclients", "--output=wide"]).await.unwrap();
     assert!(wide.contains("REASON") && wide.contains("TenantMissing"), "{wide}");
     assert!(stage.kubectl(&["get", "qlik", "--output=name"]).await.unwrap().contains("qlikoauthclient"));
+}
+
+#[tokio::test]
+async fn get_shows_protocol_and_issuer() {
+    let stage = stage("columns").await;
+    stage.apply(&provider("portal", JWT)).await.unwrap();
+    let status = serde_json::json!({ "status": { "protocol": "JWT", "provider": "acme", "active": true,
+        "conditions": [{ "type": "Ready", "status": "True", "reason": "Settled", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" }] } });
+    stage
+        .kubectl(&["patch", "qidp", "portal", "--subresource=status", "--type=merge", "--patch", &status.to_string()])
+        .await
+        .unwrap();
+    let shown = stage.kubectl(&["get", "qidp"]).await.unwrap();
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "READY", "TENANT", "PROTOCOL", "PROVIDER/ISSUER", "ACTIVE", "AGE"], "{shown}");
+    assert_eq!(rows[1][..6], ["portal", "True", "acme", "JWT", "acme", "true"], "{shown}");
+    let wide = stage.kubectl(&["get", "qlikidentityproviders", "--output=wide"]).await.unwrap();
+    assert!(wide.contains("REASON") && wide.contains("Settled"), "{wide}");
 }

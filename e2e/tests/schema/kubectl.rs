@@ -19,6 +19,11 @@ pub(crate) fn client(name: &str, spec: &str) -> String {
     object("QlikOAuthClient", name, spec)
 }
 
+/// The same of an identity provider.
+pub(crate) fn provider(name: &str, spec: &str) -> String {
+    object("QlikIdentityProvider", name, spec)
+}
+
 fn object(kind: &str, name: &str, spec: &str) -> String {
     let lines = spec.lines().filter(|line| !line.is_empty());
     let spec = lines.fold(String::new(), |spec, line| spec + "  " + line + "\n");

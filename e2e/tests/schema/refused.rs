@@ -2,9 +2,9 @@
 
 use crate::kubectl::{not_refused, read, stage};
 use crate::table::{By, Wrong};
-use crate::{wrong, wrong_clients};
+use crate::{wrong, wrong_clients, wrong_providers};
 use futures::{StreamExt, stream};
-use qlik_operator::crd::{QlikOAuthClient, QlikTenant};
+use qlik_operator::crd::{QlikIdentityProvider, QlikOAuthClient, QlikTenant};
 use serde::de::DeserializeOwned;
 
 /// How many kubectl processes run at a time.
@@ -20,6 +20,11 @@ async fn every_wrong_client_is_refused_with_what_to_do_about_it() {
     all_refused(&wrong_clients::wrong(), 60).await;
 }
 
+#[tokio::test]
+async fn every_wrong_provider_is_refused_with_what_to_do_about_it() {
+    all_refused(&wrong_providers::wrong(), 60).await;
+}
+
 async fn all_refused(rows: &[Wrong], at_least: usize) {
     assert!(rows.len() >= at_least, "{} rows", rows.len());
     let stage = stage("refused").await;
@@ -32,13 +37,16 @@ async fn all_refused(rows: &[Wrong], at_least: usize) {
 
 #[test]
 fn the_rules_say_the_same_without_an_api_server() {
-    let tenants =
-        wrong::wrong().into_iter().map(|row| disagrees(&row, |tenant: QlikTenant| said(tenant.validate_cel())));
-    let clients = wrong_clients::wrong()
-        .into_iter()
-        .map(|row| disagrees(&row, |client: QlikOAuthClient| said(client.validate_cel())));
-    let problems: Vec<_> = tenants.chain(clients).flatten().collect();
+    let tenants = disagreements(&wrong::wrong(), |tenant: QlikTenant| said(tenant.validate_cel()));
+    let clients = disagreements(&wrong_clients::wrong(), |client: QlikOAuthClient| said(client.validate_cel()));
+    let providers =
+        disagreements(&wrong_providers::wrong(), |provider: QlikIdentityProvider| said(provider.validate_cel()));
+    let problems = [tenants, clients, providers].concat();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn disagreements<K: DeserializeOwned>(rows: &[Wrong], judge: impl Fn(K) -> Option<String>) -> Vec<String> {
+    rows.iter().filter_map(|row| disagrees(row, &judge)).collect()
 }
 
 fn said(found: Result<(), impl ToString>) -> Option<String> {
