@@ -120,10 +120,12 @@ impl Halt {
             let held = is_write(&call.method, &call.path) && halt.made.load(Ordering::SeqCst);
             if held && halt.armed.swap(false, Ordering::SeqCst) {
                 halt.reached.notify_one();
-                let (free, told) = &*halt.free;
-                let free = free.lock().unwrap_or_else(PoisonError::into_inner);
-                // Nothing may be awaited in a hook.
-                drop(told.wait_timeout_while(free, PATIENCE, |free| !*free));
+                // Nothing may be awaited in a hook, and nobody else is to be held up.
+                tokio::task::block_in_place(|| {
+                    let (free, told) = &*halt.free;
+                    let free = free.lock().unwrap_or_else(PoisonError::into_inner);
+                    drop(told.wait_timeout_while(free, PATIENCE, |free| !*free));
+                });
             }
             Before::Forward
         })
