@@ -223,7 +223,9 @@ pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
     let stands_so = match unusable(tenant, child.has_counterpart()) {
         None => is_ready(child.conditions()) && !is_covered(child.conditions()),
         Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
-            reason(child.conditions()) == Some(&finding.reason.to_string())
+            // The words too: they say what the tenant itself waits for.
+            let said = ready(child.conditions());
+            said.is_some_and(|c| c.reason == finding.reason.to_string() && c.message == finding.message)
         }
         Some(Standing::Usable(_)) => true,
     };

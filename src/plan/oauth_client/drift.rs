@@ -32,6 +32,10 @@ pub fn changes(want: &Desired, seen: &Seen, have: &OauthClient) -> Vec<Change> {
     if !have.auth_methods.is_empty() || want.authentication.methods() == ["private_key_jwt"] {
         list(&methods, &have.auth_methods, Change::AuthMethods);
     }
+    // No manifest asks for one, and whoever can write there could sign as this client.
+    if have.jwks_uri.as_ref().is_some_and(|uri| !uri.is_empty()) {
+        changes.push(Change::NoJwksUri);
+    }
     if let Some(keys) = wanted_keys(want, seen)
         && !same_keys(&keys, &have.public_keys)
     {
@@ -53,7 +57,7 @@ fn same<T: PartialEq>(a: &[T], b: &[T]) -> bool {
 /// there or is to be written anew, or another key is announced: Qlik Cloud knows that one before the Secret does.
 fn wanted_keys(want: &Desired, seen: &Seen) -> Option<Vec<Jwk>> {
     match (&want.authentication, &seen.secret) {
-        (Authentication::GivenKey(jwk), _) => Some(vec![jwk.clone()]),
+        (Authentication::GivenKey(jwk), _) => Some(vec![(**jwk).clone()]),
         (Authentication::GeneratedKey, SecretSeen::Ours(carried))
             if carried.is_whole() && carried.minting.is_none() =>
         {
