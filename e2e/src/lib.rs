@@ -7,3 +7,4 @@ pub mod playground;
 pub mod process;
 pub mod sim;
 pub mod stage;
+pub mod table;

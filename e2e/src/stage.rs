@@ -3,12 +3,14 @@
 //! Turning the stage's clock turns the simulator's and the operators' together; tests of clocks that disagree turn one.
 
 mod children;
+mod faults;
 mod objects;
 mod operator;
 mod trap;
 mod witness;
 
 pub use children::{Inside, child_manifest, client_manifest};
+pub use faults::faults;
 pub use objects::{condition, manifest};
 pub use operator::Operator;
 pub use trap::Trap;

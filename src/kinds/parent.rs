@@ -97,8 +97,8 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
             covered(Reason::CoveredByTenantPurged, format!("QlikTenant {name} is purged, and everything inside it"))
         }
         Phase::Reactivating => waiting(format!("QlikTenant {name} is being brought back")),
-        Phase::Deactivated => covered_off(&name),
-        _ if deactivated => covered_off(&name),
+        Phase::Deactivated => Some(covered_off(&name)),
+        _ if deactivated => Some(covered_off(&name)),
         _ if declared_off || phase == Phase::Deactivating => {
             waiting(format!("QlikTenant {name} is going to be deactivated: nothing is done inside it"))
         }
@@ -123,12 +123,12 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
     }
 }
 
-fn covered_off(name: &str) -> Option<Standing> {
-    Some(Standing::Covered(Finding::passing(
+fn covered_off(name: &str) -> Standing {
+    Standing::Covered(Finding::passing(
         Phase::Deactivated,
         Reason::CoveredByTenantDeactivated,
         format!("QlikTenant {name} is deactivated: nothing inside it works, and nothing is done there"),
-    )))
+    ))
 }
 
 /// The `QlikTenant` is gone. What was made inside it is still cleaned up when the child is deleted.
@@ -164,7 +164,7 @@ fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
         .filter_map(|lean| lean.0.0.as_ref().ok().and_then(of_it))
         .max_by_key(|(at, _)| *at)?;
     match phase {
-        OffboardingPhase::Scheduled => covered_off(&recorded.hostname),
+        OffboardingPhase::Scheduled => Some(covered_off(&recorded.hostname)),
         OffboardingPhase::Purged => Some(Standing::Covered(Finding::passing(
             Phase::Purged,
             Reason::CoveredByTenantPurged,
@@ -223,7 +223,9 @@ pub(crate) fn concerns<K: Child>(child: &K, tenant: &QlikTenant) -> bool {
     let stands_so = match unusable(tenant, child.has_counterpart()) {
         None => is_ready(child.conditions()) && !is_covered(child.conditions()),
         Some(Standing::Covered(finding) | Standing::Waiting(finding)) => {
-            reason(child.conditions()) == Some(&finding.reason.to_string())
+            // The words too: they say what the tenant itself waits for.
+            let said = ready(child.conditions());
+            said.is_some_and(|c| c.reason == finding.reason.to_string() && c.message == finding.message)
         }
         Some(Standing::Usable(_)) => true,
     };

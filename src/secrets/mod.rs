@@ -46,7 +46,9 @@ pub async fn referenced(client: &kube::Client, namespace: &str, name: &str, key:
         let message = format!("Secret {name}: key {key} {flaw}");
         match flaw {
             Flaw::NotThere => Error::Missing { reason: Reason::SecretMissing, message },
-            Flaw::Empty | Flaw::NotText | Flaw::TooLong => Error::Misconfigured { reason: Reason::SecretInvalid, message },
+            Flaw::Empty | Flaw::NotText | Flaw::TooLong => {
+                Error::Misconfigured { reason: Reason::SecretInvalid, message }
+            }
         }
     })
 }

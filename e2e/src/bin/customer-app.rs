@@ -73,7 +73,15 @@ async fn call(
     }
     // Another token each time: that is what shows whether the secret still works.
     let fresh = app.token(&given, As::Itself).await?;
-    app.get(&given, &fresh, "/api/v1/users/me").await?;
+    let answer = match app.get(&given, &fresh, "/api/v1/users/me").await {
+        // The calendar was turned between the two calls, and the token's time with it.
+        Err(app::Error::Refused { status: 401, .. }) => {
+            let fresh = app.token(&given, As::Itself).await?;
+            app.get(&given, &fresh, "/api/v1/users/me").await
+        }
+        answer => answer,
+    };
+    answer?;
     *token = Some(fresh);
     Ok(())
 }

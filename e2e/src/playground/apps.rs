@@ -44,6 +44,12 @@ impl CustomerApp {
         Ok(Calls { ok, refused: log.lines().filter(|line| line.starts_with("refused")).count() })
     }
 
+    /// What it was told when it was refused, for people.
+    pub(super) fn refusals(&self) -> Result<String, Error> {
+        let log = self.process.log()?;
+        Ok(log.lines().filter(|line| line.starts_with("refused")).collect::<Vec<_>>().join("; "))
+    }
+
     /// Waits for further calls that all go well.
     pub(super) async fn works(&self, stage: &Stage) -> Result<(), Error> {
         self.in_a_row(stage, "the app works", |line| line == "ok").await

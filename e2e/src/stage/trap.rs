@@ -84,6 +84,9 @@ impl Trap {
     }
 }
 
+/// Collections whose members have ids of their own.
+const COLLECTIONS: [&str; 3] = ["oauth-clients", "client-secrets", "identity-providers"];
+
 /// `POST register …/deactivate`, without ids.
 fn of_qlik(entry: &Entry) -> String {
     let host = entry.host.split('.').next().filter(|first| ["register", "console"].contains(first)).unwrap_or("tenant");
@@ -92,7 +95,13 @@ fn of_qlik(entry: &Entry) -> String {
         Some(id) => path.replace(id.as_str(), "{id}"),
         None => path.to_owned(),
     };
-    format!("{} {host}{path}", entry.method)
+    let mut parts: Vec<_> = path.split('/').map(str::to_owned).collect();
+    for n in 1..parts.len() {
+        if COLLECTIONS.contains(&parts[n - 1].as_str()) && parts[n] != "actions" {
+            "{id}".clone_into(&mut parts[n]);
+        }
+    }
+    format!("{} {host}{}", entry.method, parts.join("/"))
 }
 
 /// `PATCH qlikoffboardings/{name}/status`, without names.

@@ -5,7 +5,7 @@ use e2e::sim::Status;
 use e2e::stage::{Inside, Setup, Stage, client_manifest, in_phase, is_ready, manifest};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
 use qlik_operator::crd::{QlikOAuthClient, QlikTenant};
 use serde_json::json;
 
@@ -157,6 +157,6 @@ async fn a_namespace_that_goes_takes_nothing_away_in_qlik_cloud() {
         .unwrap();
     assert_eq!((effects(&stage), all_in_qlik(&stage).len()), (Vec::new(), 1));
     assert!(stage.sim.tenant(&tenant(&stage)).is_some_and(|t| t.status == Status::Active));
-    let left = Api::<QlikTenant>::all(stage.admin()).list(&Default::default()).await.unwrap().items;
+    let left = Api::<QlikTenant>::all(stage.admin()).list(&ListParams::default()).await.unwrap().items;
     assert!(left.iter().all(|t| t.metadata.namespace.as_deref() != Some(stage.ns())));
 }

@@ -1,16 +1,37 @@
 //! Where a scenario is played again and again, each time with a new object.
 
-use crate::scenario::Scenario;
-use crate::world::World;
 use e2e::cluster::proxy::Proxy;
 use e2e::stage::{Error, Operator, Setup, Stage, Trap};
 use futures::FutureExt;
-use serde_json::json;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// After this long, a call of unknown outcome may be resolved by another operator.
-const TAKE_OVER: Duration = Duration::from_mins(11);
+pub(crate) const TAKE_OVER: Duration = Duration::from_mins(11);
+
+/// What happens to an object, and what must be the same at its end.
+pub(crate) trait Story: Copy {
+    /// Everything that must be the same, without the names and dates that differ.
+    type World: Debug + PartialEq;
+
+    fn title(self) -> &'static str;
+
+    /// Brings the object of this name to where the story begins.
+    async fn prepare(self, stage: &Stage, name: &str) -> Result<(), Error>;
+
+    /// Plays it to its end.
+    async fn play(self, stage: &Stage, name: &str) -> Result<(), Error>;
+
+    /// Waits for a pass over the object, if there is one.
+    async fn pass(self, stage: &Stage, name: &str) -> Result<(), Error>;
+
+    /// Looks at what has become of it.
+    async fn look(self, stage: &Stage, name: &str) -> Result<Self::World, Error>;
+
+    /// Leaves nothing behind that the next play could take for its own.
+    async fn clear(self, stage: &Stage, name: &str) -> Result<(), Error>;
+}
 
 /// A stage, and the one operator that works on it.
 pub(crate) struct Ground {
@@ -33,8 +54,8 @@ pub(crate) enum Last {
 }
 
 /// How one play ended.
-pub(crate) struct Point {
-    pub(crate) world: World,
+pub(crate) struct Point<W> {
+    pub(crate) world: W,
     pub(crate) requests: Vec<String>,
     pub(crate) killed: bool,
 }
@@ -50,27 +71,26 @@ impl Ground {
         Ok(Self { stage, trap, proxy, operator, played: 0 })
     }
 
-    /// Plays a scenario, with the operator killed right after this request.
-    pub(crate) async fn point(&mut self, scenario: Scenario, last: Last) -> Result<Point, Error> {
+    /// Plays a story, with the operator killed right after this request.
+    pub(crate) async fn point<S: Story>(&mut self, story: S, last: Last) -> Result<Point<S::World>, Error> {
         self.played += 1;
         let name = format!("acme-{}", self.played);
-        self.stage.secret(&format!("{name}-extra"), &[("a", "b")]).await?;
-        scenario.prepare(&self.stage, &name).await?;
+        story.prepare(&self.stage, &name).await?;
         self.stage.sim.clear_journal();
         self.trap.arm(self.operator.clone(), move |number, kind| match &last {
             Last::Never => false,
             Last::Number(last) => number == *last,
             Last::Kind(last) => kind == last,
         });
-        let killed = self.play(scenario, &name).await?;
+        let killed = self.play(story, &name).await?;
         let requests = self.trap.disarm();
-        let world = World::look(&self.stage, &name).await?;
-        self.clear(&name).await?;
+        let world = story.look(&self.stage, &name).await?;
+        story.clear(&self.stage, &name).await?;
         Ok(Point { world, requests, killed })
     }
 
-    /// Plays the scenario itself. An operator that was killed has a successor, eleven minutes later.
-    async fn play(&mut self, scenario: Scenario, name: &str) -> Result<bool, Error> {
+    /// Plays the story itself. An operator that was killed has a successor, eleven minutes later.
+    async fn play<S: Story>(&mut self, story: S, name: &str) -> Result<bool, Error> {
         let Self { stage, trap, proxy, operator, .. } = self;
         let succeed = async || {
             operator.ended().await;
@@ -78,7 +98,7 @@ impl Ground {
             Ok::<_, Error>(Arc::new(stage.operator_with(proxy.kubeconfig(), &[]).await?))
         };
         let mut successor = None;
-        let mut play = std::pin::pin!(scenario.play(stage, name));
+        let mut play = std::pin::pin!(story.play(stage, name));
         tokio::select! {
             biased;
             () = trap.sprung() => {
@@ -97,22 +117,8 @@ impl Ground {
         if let Some(successor) = successor {
             *operator = successor;
             // Whatever the successor would do on its own account, it has done by then.
-            stage.pass(name).await?;
+            story.pass(stage, name).await?;
         }
         Ok(killed)
-    }
-
-    /// Leaves nothing behind that the next play could take for its own.
-    async fn clear(&self, name: &str) -> Result<(), Error> {
-        if self.stage.tenants().get_opt(name).await?.is_some() {
-            self.stage.patch(name, json!({ "spec": { "offboarding": { "onDelete": "Retain" } } })).await?;
-            self.stage.delete(name).await?;
-            self.stage.until_gone(name).await?;
-        }
-        for record in self.stage.records_of(name).await? {
-            let name = record.metadata.name.unwrap_or_default();
-            self.stage.records().delete(&name, &kube::api::DeleteParams::default()).await?;
-        }
-        self.stage.turn(TAKE_OVER)
     }
 }

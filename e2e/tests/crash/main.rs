@@ -4,14 +4,17 @@
 //! once for each of them: the operator is killed when that request has taken effect and before it hears of it, and a
 //! new one goes on eleven minutes later.
 
+mod client;
 mod ground;
 mod scenario;
 mod world;
 
+use client::ClientScenario;
 use e2e::stage::{Error, show};
-use ground::{Ground, Last, Point};
+use ground::{Ground, Last, Point, Story};
 use scenario::Scenario;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 /// No scenario is that long: something goes round in circles.
 const MOST_POINTS: usize = 120;
@@ -20,11 +23,20 @@ const POINTS_PER_LANE: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_is_the_same_wherever_the_operator_dies() {
-    let rows = futures::future::join_all(Scenario::ALL.map(all_points)).await;
-    let mut lines = vec!["crash after every request: scenarios x points (. same end, F not)".to_owned()];
+    run("tenants", Scenario::ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_for_clients() {
+    run("OAuth clients", ClientScenario::ALL).await;
+}
+
+async fn run<S: Story, const N: usize>(title: &str, all: [S; N]) {
+    let rows = futures::future::join_all(all.map(all_points)).await;
+    let mut lines = vec![format!("crash after every request, {title}: scenarios x points (. same end, F not)")];
     let mut failed = Vec::new();
     let mut points = 0;
-    for (scenario, row) in Scenario::ALL.into_iter().zip(rows) {
+    for (scenario, row) in all.into_iter().zip(rows) {
         match row {
             Ok(row) => {
                 points += row.marks.len();
@@ -48,14 +60,14 @@ struct Row {
 }
 
 /// A point and how it ended.
-type Played = (usize, Result<Point, Error>);
+type Played<W> = (usize, Result<Point<W>, Error>);
 
-async fn all_points(scenario: Scenario) -> Result<Row, Error> {
+async fn all_points<S: Story>(scenario: S) -> Result<Row, Error> {
     let mut ground = Ground::new().await?;
     let undisturbed = ground.point(scenario, Last::Never).await?;
     let lanes = undisturbed.requests.len().div_ceil(POINTS_PER_LANE);
     let played = futures::future::try_join_all((1..=lanes).map(|first| lane(scenario, first, lanes))).await?;
-    let mut played: Vec<Played> = played.into_iter().flatten().collect();
+    let mut played: Vec<Played<S::World>> = played.into_iter().flatten().collect();
     played.sort_by_key(|(number, _)| *number);
     other_writes(&mut ground, scenario, &undisturbed, &mut played).await;
     Ok(judge(undisturbed, played))
@@ -63,10 +75,16 @@ async fn all_points(scenario: Scenario) -> Result<Row, Error> {
 
 /// Reads and tokens come and go with the order in which things are heard of, and shift the numbers. So that each kind of
 /// write is among the points in any case, those that were missed are played by name.
-async fn other_writes(ground: &mut Ground, scenario: Scenario, undisturbed: &Point, played: &mut Vec<Played>) {
+async fn other_writes<S: Story>(
+    ground: &mut Ground,
+    scenario: S,
+    undisturbed: &Point<S::World>,
+    played: &mut Vec<Played<S::World>>,
+) {
     let writes = undisturbed.requests.iter().filter(|kind| !kind.starts_with("GET ") && !kind.contains("/oauth/"));
     for kind in writes.collect::<BTreeSet<_>>() {
-        let is_last = |point: &Played| point.1.as_ref().is_ok_and(|point| point.requests.last() == Some(kind));
+        let is_last =
+            |point: &Played<S::World>| point.1.as_ref().is_ok_and(|point| point.requests.last() == Some(kind));
         if played.iter().any(is_last) {
             continue;
         }
@@ -81,7 +99,7 @@ async fn other_writes(ground: &mut Ground, scenario: Scenario, undisturbed: &Poi
 }
 
 /// Compares the end of every point with the undisturbed one.
-fn judge(undisturbed: Point, played: Vec<Played>) -> Row {
+fn judge<W: Debug + PartialEq>(undisturbed: Point<W>, played: Vec<Played<W>>) -> Row {
     let mut row = Row { marks: String::new(), requests: undisturbed.requests, failed: Vec::new() };
     for (number, point) in played {
         let why = match point {
@@ -102,7 +120,7 @@ fn judge(undisturbed: Point, played: Vec<Played>) -> Row {
 }
 
 /// Every nth point, on a ground of its own, until there is no request of such a number.
-async fn lane(scenario: Scenario, first: usize, every: usize) -> Result<Vec<Played>, Error> {
+async fn lane<S: Story>(scenario: S, first: usize, every: usize) -> Result<Vec<Played<S::World>>, Error> {
     let mut ground = Ground::new().await?;
     let mut played = Vec::new();
     for number in (first..=MOST_POINTS).step_by(every) {

@@ -1,6 +1,9 @@
 //! What happens to a tenant in its life.
 
+use crate::ground::{Story, TAKE_OVER};
+use crate::world::World;
 use e2e::stage::{Error, Stage, in_phase, is_ready, manifest};
+use serde_json::json;
 use std::time::Duration;
 
 const MONTH: Duration = Duration::from_hours(31 * 24);
@@ -31,8 +34,12 @@ impl Scenario {
         Self::DeletionScheduled,
         Self::DeletionPurged,
     ];
+}
 
-    pub(crate) fn title(self) -> &'static str {
+impl Story for Scenario {
+    type World = World;
+
+    fn title(self) -> &'static str {
         match self {
             Self::Onboarding => "onboarding",
             Self::Change => "change",
@@ -43,8 +50,8 @@ impl Scenario {
         }
     }
 
-    /// Brings the tenant to where the scenario begins.
-    pub(crate) async fn prepare(self, stage: &Stage, name: &str) -> Result<(), Error> {
+    async fn prepare(self, stage: &Stage, name: &str) -> Result<(), Error> {
+        stage.secret(&format!("{name}-extra"), &[("a", "b")]).await?;
         match self {
             Self::Onboarding => Ok(()),
             Self::Change | Self::Deactivation => onboard(stage, name, "Active", "").await,
@@ -57,8 +64,7 @@ impl Scenario {
         }
     }
 
-    /// Plays it to its end.
-    pub(crate) async fn play(self, stage: &Stage, name: &str) -> Result<(), Error> {
+    async fn play(self, stage: &Stage, name: &str) -> Result<(), Error> {
         match self {
             Self::Onboarding | Self::Reactivation => onboard(stage, name, "Active", "").await,
             Self::Change => {
@@ -80,6 +86,27 @@ impl Scenario {
                 stage.in_time("the object goes away", gone).await
             }
         }
+    }
+
+    async fn pass(self, stage: &Stage, name: &str) -> Result<(), Error> {
+        stage.pass(name).await.map(drop)
+    }
+
+    async fn look(self, stage: &Stage, name: &str) -> Result<World, Error> {
+        World::look(stage, name).await
+    }
+
+    async fn clear(self, stage: &Stage, name: &str) -> Result<(), Error> {
+        if stage.tenants().get_opt(name).await?.is_some() {
+            stage.patch(name, json!({ "spec": { "offboarding": { "onDelete": "Retain" } } })).await?;
+            stage.delete(name).await?;
+            stage.until_gone(name).await?;
+        }
+        for record in stage.records_of(name).await? {
+            let name = record.metadata.name.unwrap_or_default();
+            stage.records().delete(&name, &kube::api::DeleteParams::default()).await?;
+        }
+        stage.turn(TAKE_OVER)
     }
 }
 

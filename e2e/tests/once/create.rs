@@ -1,9 +1,9 @@
 //! Never a second tenant: a creation of unknown outcome ends adopted, or waits for a human with an instruction that
 //! works.
 
-use super::table;
-use super::trouble::{Trouble, Troubled, faults};
-use e2e::stage::{Error, Stage, condition, is_ready, is_stalled, manifest};
+use super::trouble::{Trouble, Troubled};
+use e2e::stage::{Error, Stage, condition, faults, is_ready, is_stalled, manifest};
+use e2e::table;
 use qlik_operator::crd::{QlikTenant, START_ANEW};
 use serde_json::json;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Exactly one committed deactivation for each decision, and no call while it cannot be known whether the last one
 //! took effect.
 
-use super::table;
-use super::trouble::{Trouble, Troubled, faults};
+use super::trouble::{Trouble, Troubled};
 use e2e::sim::{self, Tenant};
-use e2e::stage::{Error, Setup, Stage, in_phase, is_ready, manifest};
+use e2e::stage::{Error, Setup, Stage, faults, in_phase, is_ready, manifest};
+use e2e::table;
 use qlik_operator::crd::{Evidence, OffboardingPhase};
 use std::time::Duration;
 

@@ -4,5 +4,4 @@
 mod create;
 mod deactivate;
 mod rivals;
-mod table;
 mod trouble;

@@ -117,10 +117,9 @@ impl Work<'_> {
             .collect();
         let api = self.api()?;
         api.change_identity_provider(id, &sent, None).await?;
+        self.touch();
         if changes.iter().any(|change| matches!(change, Change::Active(_))) {
-            self.touch_all()?
-        } else {
-            self.touch()
+            self.touch_all()?;
         }
         let mut after = self.provider(id)?.clone();
         for change in changes {

@@ -57,8 +57,10 @@ pub(super) async fn act(
             work.knowing(draft, |client| client.secrets.retain(|secret| secret.hint != *hint))
         }
         Step::Delete(id) => {
-            work.api()?.delete_oauth_client(id).await?;
+            let deleted = work.api()?.delete_oauth_client(id).await;
+            // Whatever came of it: the next object of this name must not find it in a list from before.
             cx.ledger.touch(&observe::place(object), cx.clock.monotonic());
+            deleted?;
             let mut seen = sight.seen.clone();
             seen.client = Found::None;
             Ok(Acted { seen: Some(work.sight_of(seen)), ..Acted::look_again(draft) })
@@ -149,8 +151,7 @@ impl Work<'_> {
             grant_types: want.grant_types.clone(),
             auth_methods: want.authentication.methods().iter().map(|&method| method.to_owned()).collect(),
             public_keys: match (&want.authentication, &key) {
-                (Authentication::GivenKey(jwk), _) => vec![jwk.clone()],
-                (_, Some((_, jwk))) => vec![jwk.clone()],
+                (Authentication::GivenKey(jwk), _) | (_, Some((_, jwk))) => vec![jwk.clone()],
                 (Authentication::Secret | Authentication::GeneratedKey | Authentication::Public, None) => Vec::new(),
             },
             consent: want.consent,
@@ -219,6 +220,7 @@ impl Work<'_> {
 
     fn forgotten(&self, draft: Draft) -> Draft {
         self.cx.ledger.safe(&self.uid());
+        self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         Draft { client_id: None, tenant: None, missing_since: None, published_at: None, issued: Vec::new(), ..draft }
     }
 

@@ -175,9 +175,8 @@ impl Work<'_> {
         let mut pause = Duration::from_millis(100);
         loop {
             let seen = (delivery.name.as_str(), held.as_ref());
-            let error = match secrets::write(&self.cx.client, self.object, seen, &content).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
+            let Err(error) = secrets::write(&self.cx.client, self.object, seen, &content).await else {
+                return Ok(());
             };
             if pause > WRITE_LONGEST || report::is_final(&error) {
                 return Err(error);
@@ -190,14 +189,12 @@ impl Work<'_> {
 
     /// The Secret as it stands now, if it may still be written over.
     async fn again(&self, name: &str, announced: Option<&str>) -> Result<Option<Held>, Error> {
+        let announced_still = |held: &Held| announced.is_some() && held.annotation(MINTING) == announced;
+        let untouched = |held: &Held| self.sight.held.as_ref().is_some_and(|then| held.is_same_version(then));
         match secrets::look(&self.cx.client, self.object, name).await {
             Ok(Target::Free) if self.sight.held.is_none() => Ok(None),
-            Ok(Target::Ours(held)) if announced.is_some() && held.annotation(MINTING) == announced => Ok(Some(*held)),
-            Ok(Target::Ours(held)) if self.sight.held.as_ref().is_some_and(|then| held.is_same_version(then)) => {
-                Ok(Some(*held))
-            }
-            Ok(_) => Err(Error::Raced),
-            Err(Error::Raced) => Err(Error::Raced),
+            Ok(Target::Ours(held)) if announced_still(&held) || untouched(&held) => Ok(Some(*held)),
+            Ok(_) | Err(Error::Raced) => Err(Error::Raced),
             Err(_) => Ok(self.sight.held.as_deref().cloned()),
         }
     }

@@ -121,6 +121,13 @@ fn known(issued: &crate::crd::IssuedSecret) -> Issued {
     }
 }
 
+/// A request for a rotation that the Secret was written for is done, even if the status does not say so yet.
+fn note_rotation(seen: &mut Seen, held: &secrets::Held) {
+    if delivery::rotated_for(held).is_some() && delivery::rotated_for(held) == seen.rotate.as_deref() {
+        seen.rotate = None;
+    }
+}
+
 struct Look<'a> {
     object: &'a QlikOAuthClient,
     draft: &'a QlikOAuthClientStatus,
@@ -139,7 +146,7 @@ impl Look<'_> {
             let target = secrets::look(&self.cx.client, self.object, &delivery.name).await?;
             seen.secret = self.known_call(delivery.carried(&target, self.parent)?);
             if let Target::Ours(found) = target {
-                self.note_rotation(&mut seen, &found);
+                note_rotation(&mut seen, &found);
                 held = Some(found);
             }
         }
@@ -151,10 +158,11 @@ impl Look<'_> {
             }
             Err(error) => return Err(error),
         }
-        if let Found::One(client) = &mut seen.client {
-            if client.consent.is_none() && want.consent == qlik::Consent::Trusted {
-                client.consent = self.parent.api(self.cx).consent(&client.id).await?;
-            }
+        if let Found::One(client) = &mut seen.client
+            && client.consent.is_none()
+            && want.consent == qlik::Consent::Trusted
+        {
+            client.consent = self.parent.api(self.cx).consent(&client.id).await?;
         }
         if let Found::One(client) = &seen.client {
             seen.foreign_mark = self.is_foreign(&seen, client).await?;
@@ -171,13 +179,6 @@ impl Look<'_> {
             *call = self.cx.ledger.of_nonce(&minting.nonce).unwrap_or(Call::Unknown);
         }
         secret
-    }
-
-    /// A request for a rotation that the Secret was written for is done, even if the status does not say so yet.
-    fn note_rotation(&self, seen: &mut Seen, held: &secrets::Held) {
-        if delivery::rotated_for(held).is_some() && delivery::rotated_for(held) == seen.rotate.as_deref() {
-            seen.rotate = None;
-        }
     }
 
     /// Whether the client is another object's by its mark, or has none while another client or the Secret tells that this
@@ -199,7 +200,7 @@ impl Look<'_> {
     async fn client(&self, seen: &Seen) -> Result<Found, Error> {
         let (api, now) = (self.parent.api(self.cx), self.cx.clock.monotonic());
         let Some(id) = &seen.id else {
-            let found = self.marked(&*api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
+            let found = self.marked(&api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
                 api.pay_for_write().await?;
                 self.cx.ledger.paid(&self.object.uid().unwrap_or_default(), now);

@@ -10,7 +10,8 @@ use crate::engine::{Context, Error, root};
 use crate::kinds::records;
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
 use crate::plan::tenant::{
-    Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_due, previous_record,
+    Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
+    previous_record,
 };
 use crate::qlik::{self, Credential, OrgStatus, TenantHost, TenantId, TenantStatus};
 use jiff::Timestamp;
@@ -274,7 +275,13 @@ impl Look<'_> {
 
     /// What is asked last, since it depends on the rest: the Secrets to erase, and whether the clocks can be trusted.
     async fn after(&self, seen: &mut Seen) -> Result<(), Error> {
-        if let Some(record) = seen.record.clone()
+        if let Some(record) = seen.record.as_ref().filter(|_| erasure_ahead(seen)) {
+            // Whatever is missing here is put on record when it is time to erase: a deactivation does not wait for it.
+            seen.targets = erasure::ahead(self.tenant, record, self.cx).await.unwrap_or_else(|error| {
+                tracing::warn!(error = error.chain(), "what will be erased is not on record yet");
+                Vec::new()
+            });
+        } else if let Some(record) = seen.record.clone()
             && seen.bound.is_some()
             && erasure_due(self.want, seen.deletion, &record, seen.tenant == View::Gone)
         {

@@ -6,7 +6,7 @@ use crate::qlik::{Consent, Jwk, OauthClient, OauthClientChange, OauthClientId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Secrets that Qlik Cloud keeps of one client (https://qlik.dev/apis/rest/oauth-clients/).
+/// Secrets that Qlik Cloud keeps of one client (<https://qlik.dev/apis/rest/oauth-clients/>).
 pub const MAX_SECRETS: usize = 5;
 
 /// Everything that was observed.

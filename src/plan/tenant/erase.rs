@@ -1,7 +1,7 @@
 //! Secrets that have to go: planned on record, deleted, and confirmed absent, in this order.
 
-use super::{Deletion, Desired, RecordSeen, Seen, Step, human, wait};
-use crate::crd::{Lifecycle, OffboardingPhase, OnDelete, Phase, Reason, ReleasePolicy};
+use super::{Deletion, Desired, RecordSeen, Seen, Step, View, human, wait};
+use crate::crd::{Lifecycle, OffboardingPhase, OnDelete, Phase, Reason, ReleasePolicy, Trigger};
 use crate::plan::Next;
 use std::time::Duration;
 
@@ -45,6 +45,17 @@ pub fn due(want: &Desired, deletion: Deletion, record: &RecordSeen, gone: bool) 
             ReleasePolicy::Purged => purged || gone,
         },
     }
+}
+
+/// Whether the deactivation is about to be called for: then what will have to go is put on record first.
+pub fn ahead(seen: &Seen) -> bool {
+    let requested = |record: &RecordSeen| {
+        record.phase == OffboardingPhase::Requested && record.trigger != Trigger::OutOfBand && record.uid == seen.uid
+    };
+    seen.bound.is_some()
+        && seen.deletion != Deletion::Sweeping
+        && matches!(seen.tenant, View::Active(_))
+        && seen.record.as_ref().is_some_and(requested)
 }
 
 /// Marks a rule by which a Secret stays.

@@ -12,7 +12,7 @@ mod onboard;
 mod release;
 
 pub use desired::{Desired, Invalid};
-pub use erase::{KEPT, TERMINATING, due as erasure_due};
+pub use erase::{KEPT, TERMINATING, ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
     Announcement, Asks, Bound, Deletion, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
     previous_record,

@@ -124,6 +124,9 @@ fn deactivate(
         return wait(Phase::Deactivating, Reason::DeactivationOutcomeUnknown, message, SOON);
     }
     let act = match record {
+        Some(record) if !seen.targets.is_empty() => {
+            Step::PlanErasure { record: record.name.clone(), targets: seen.targets.clone() }
+        }
         Some(record) => Step::Deactivate { record: record.name.clone(), confirm },
         None => Step::OpenRecord(trigger),
     };

@@ -1,5 +1,6 @@
 //! The whole policy against a small model of the world, and tables of single decisions.
 
+mod effects;
 mod table;
 mod world;
 

@@ -4,9 +4,9 @@ use crate::crd::KeyAlgorithm;
 use crate::plan::Next;
 use crate::plan::child::{Deletion, Place};
 use crate::plan::identity_provider::{
-    Change, Desired, KeySource, Keys, Pair, Print, Record, Role, SecretSeen, Seen, Step, Trial, Turnover, next,
+    Desired, KeySource, Keys, Pair, Print, Record, SecretSeen, Seen, Step, Trial, Turnover, next,
 };
-use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, TAKE_OVER};
+use crate::plan::intent::{Call, Intent, IntentSeen};
 use crate::qlik::{IdentityProvider, PendingState, Protocol, ProviderId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -40,40 +40,41 @@ pub(super) const OVERLAP: Duration = Duration::from_secs(3600);
 /// What a status remembers, with versions of the client secret in place of fingerprints.
 #[derive(Clone, Default)]
 pub(super) struct Status {
-    record: Record,
-    print: Option<u32>,
-    successor_print: Option<u32>,
-    trial: Option<(ProviderId, u32, String)>,
-    settled_intent: Option<String>,
+    pub(super) record: Record,
+    pub(super) print: Option<u32>,
+    pub(super) successor_print: Option<u32>,
+    pub(super) trial: Option<(ProviderId, u32, String)>,
+    pub(super) settled_intent: Option<String>,
 }
 
 #[derive(Default)]
 pub(super) struct Process {
-    calls: HashMap<String, Call>,
+    pub(super) calls: HashMap<String, Call>,
     draft: Option<Status>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the object")]
 pub(super) struct World {
     pub(super) want: Desired,
-    secret_version: u32,
+    pub(super) secret_version: u32,
     pub(super) providers: Vec<IdentityProvider>,
-    versions: HashMap<ProviderId, u32>,
+    pub(super) versions: HashMap<ProviderId, u32>,
     pub(super) secret: Option<(String, Option<String>)>,
     pub(super) now: Timestamp,
     pub(super) deleting: bool,
     pub(super) released: bool,
     /// Qlik puts what is made without a trial in use at once, and out of use what was before.
-    switches: bool,
-    held: bool,
-    intent: Option<Intent>,
+    pub(super) switches: bool,
+    pub(super) held: bool,
+    pub(super) intent: Option<Intent>,
     status: Status,
     pub(super) process: Process,
-    rotate: Option<String>,
-    rotated: Option<String>,
-    unknown_since: Option<Timestamp>,
-    count: usize,
+    pub(super) rotate: Option<String>,
+    pub(super) rotated: Option<String>,
+    pub(super) unknown_since: Option<Timestamp>,
+    pub(super) count: usize,
     /// Keys that apps may sign with, and until when.
-    promised: HashMap<String, Option<Timestamp>>,
+    pub(super) promised: HashMap<String, Option<Timestamp>>,
     /// Somebody changed something by hand, or a process died half-way, since the last rest.
     pub(super) disturbed: bool,
 }
@@ -198,11 +199,11 @@ impl World {
         self.process.draft = None;
     }
 
-    fn draft(&self) -> &Status {
+    pub(super) fn draft(&self) -> &Status {
         self.process.draft.as_ref().unwrap_or(&self.status)
     }
 
-    fn draft_mut(&mut self) -> &mut Status {
+    pub(super) fn draft_mut(&mut self) -> &mut Status {
         self.process.draft.get_or_insert_with(|| self.status.clone())
     }
 
@@ -316,8 +317,7 @@ impl World {
         if let Some(draft) = self.process.draft.take() {
             self.status = draft;
         }
-        if self.secret.is_some() && matches!(self.next(), Next::Settled { .. }) {
-            let kid = self.secret.as_ref().unwrap().0.clone();
+        if let Some((kid, _)) = self.secret.clone().filter(|_| matches!(self.next(), Next::Settled { .. })) {
             self.promised.insert(kid, None);
         }
         if let Next::Settled { .. } = self.next() {
@@ -363,210 +363,5 @@ impl World {
 
     fn reigns(&self) -> bool {
         self.providers.iter().any(|p| p.active && p.interactive)
-    }
-
-    fn act(&mut self, step: &Step, fate: Fate) {
-        let done = matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied);
-        match step {
-            Step::Hold => self.held |= done,
-            Step::Announce if done => self.announce(),
-            Step::NewKey | Step::StageKey | Step::PromoteKey if done => self.write_secret(step),
-            Step::Create { role, kid } => self.create(*role, kid.as_ref(), fate),
-            Step::Change(id, changes) if done => self.change(id, changes, fate),
-            Step::Promote(id, _) if done => self.promote(id, fate),
-            Step::Switch { from, to } => {
-                self.set_provider(from, |p| p.active = !(done || fate == Fate::DiedMidway));
-                self.set_provider(to, |p| p.active = done);
-            }
-            Step::Delete(id) if done => {
-                let gone = self.providers.iter().find(|p| p.id == *id).expect("deletes what is there");
-                let until = self.promised.get(gone.kid().unwrap_or_default()).copied().flatten();
-                assert!(self.deleting || until.is_none_or(|at| self.now >= at), "a key went before its time");
-                self.providers.retain(|p| p.id != *id);
-            }
-            // What only the status keeps.
-            Step::Bind(_) | Step::Adopt(_) | Step::Retire(..) | Step::Forget | Step::Succeed(_)
-                if fate == Fate::Done =>
-            {
-                self.note_step(step);
-            }
-            Step::Announce | Step::NewKey | Step::StageKey | Step::PromoteKey | Step::WriteSecret => {}
-            Step::Change(..) | Step::Promote(..) | Step::Delete(_) => {}
-            Step::Bind(_) | Step::Adopt(_) | Step::Retire(..) | Step::Forget | Step::Succeed(_) => {}
-        }
-    }
-
-    fn note_step(&mut self, step: &Step) {
-        let status = self.draft_mut();
-        let record = &mut status.record;
-        match step {
-            Step::Bind(id) => {
-                let from_successor = record.successor.take().filter(|s| s == id).is_some();
-                status.print = if from_successor { status.successor_print } else { None };
-                record.current = Some(id.clone());
-                record.retiring.retain(|(known, _)| known != id);
-            }
-            Step::Adopt(id) => {
-                record.retiring.retain(|(known, _)| known != id);
-                (record.successor, status.successor_print) = (Some(id.clone()), None);
-            }
-            Step::Retire(id, at) => record.retiring.push((id.clone(), *at)),
-            Step::Forget => (record.current, status.print) = (None, None),
-            Step::Succeed(at) => {
-                let former = record.current.take().expect("there was one");
-                record.retiring.push((former, *at));
-                record.current = record.successor.take();
-                status.print = status.successor_print.take();
-                record.key_since = None;
-            }
-            other => panic!("{other:?} is not kept in the status"),
-        }
-    }
-
-    fn announce(&mut self) {
-        self.count += 1;
-        let nonce = format!("n{}", self.count);
-        self.process.calls.insert(nonce.clone(), Call::NotSent);
-        self.held = true;
-        let (step, holder, at) = (IntentStep::Create, "me".to_owned(), self.now);
-        self.intent = Some(Intent { step, nonce, holder, at, record: None, replaces: None });
-    }
-
-    fn write_secret(&mut self, step: &Step) {
-        self.count += 1;
-        let fresh = format!("k{}", self.count);
-        let former = self.secret.take();
-        self.secret = match (step, former) {
-            (Step::PromoteKey, Some((former, Some(staged)))) => {
-                let until = self.now + OVERLAP;
-                self.promised.entry(former).and_modify(|at| *at = Some(until));
-                self.promised.insert(staged.clone(), None);
-                Some((staged, None))
-            }
-            (Step::StageKey, Some((current, _))) => Some((current, Some(fresh))),
-            _ => Some((fresh, None)),
-        };
-        if *step != Step::PromoteKey {
-            self.rotated = self.rotate.clone();
-        }
-    }
-
-    fn create(&mut self, role: Role, kid: Option<&String>, fate: Fate) {
-        assert!(self.held, "nothing is made for an object that nobody holds");
-        if let Some(since) = self.unknown_since {
-            let age = Duration::try_from(self.now.duration_since(since)).unwrap();
-            assert!(age >= TAKE_OVER || self.disturbed, "made again {age:?} after a call of unknown outcome");
-        }
-        let nonce = self.intent.as_ref().expect("announced first").nonce.clone();
-        let call = match fate {
-            Fate::Done => Call::Closed,
-            Fate::Refused => Call::NoEffect,
-            _ => Call::Unknown,
-        };
-        self.process.calls.insert(nonce.clone(), call);
-        self.unknown_since = (call == Call::Unknown).then_some(self.now);
-        if !matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied) {
-            return;
-        }
-        self.count += 1;
-        let id: ProviderId = format!("p{}", self.count).parse().unwrap();
-        let mut options = self.want.options.clone();
-        if let Some(kid) = kid {
-            options["staticKeys"] = json!([{ "kid": kid }]);
-        }
-        let at_once = self.switches && self.want.interactive && !self.want.tried;
-        if at_once {
-            self.providers.iter_mut().for_each(|p| p.active = false);
-        }
-        let want = &self.want;
-        self.providers.push(IdentityProvider {
-            id: id.clone(),
-            protocol: want.protocol,
-            provider: want.product.to_owned(),
-            interactive: want.interactive,
-            active: !want.interactive || at_once,
-            description: want.description.clone(),
-            clock_tolerance_sec: None,
-            create_new_users_on_login: None,
-            post_logout_redirect_uri: None,
-            created: Some(self.now),
-            options: (!want.tried).then(|| options.clone()),
-            pending_options: want.tried.then_some(options),
-            pending_state: want.tried.then_some(PendingState::Pending),
-            pending_answer: None,
-        });
-        self.versions.insert(id.clone(), self.secret_version);
-        if fate == Fate::Done {
-            let (version, tried) = (self.secret_version, self.want.tried);
-            let pending = self.want.options.to_string();
-            let status = self.draft_mut();
-            status.settled_intent = Some(nonce);
-            if tried {
-                status.trial = Some((id.clone(), version, pending));
-            }
-            let print = Some(version).filter(|_| !tried);
-            match role {
-                Role::Only => (status.record.current, status.print) = (Some(id), print),
-                Role::Successor => (status.record.successor, status.successor_print) = (Some(id), print),
-            }
-        }
-    }
-
-    fn set_provider(&mut self, id: &ProviderId, change: impl FnOnce(&mut IdentityProvider)) {
-        change(self.providers.iter_mut().find(|p| p.id == *id).expect("changes what is there"));
-    }
-
-    fn change(&mut self, id: &ProviderId, changes: &[Change], fate: Fate) {
-        let (options, version) = (self.want.options.clone(), self.secret_version);
-        for change in changes {
-            let options = options.clone();
-            match change {
-                Change::Active(true) if self.want.interactive => {
-                    assert!(self.providers.iter().all(|p| !p.active), "a second login");
-                    self.set_provider(id, |p| p.active = true);
-                }
-                Change::Active(active) => self.set_provider(id, |p| p.active = *active),
-                Change::Options => {
-                    self.set_provider(id, |p| p.options = Some(options));
-                    self.versions.insert(id.clone(), version);
-                }
-                Change::Pending => self.set_provider(id, |p| {
-                    (p.pending_options, p.pending_state) = (Some(options), Some(PendingState::Pending));
-                }),
-                Change::Description | Change::ClockTolerance | Change::PostLogout => {}
-            }
-        }
-        if fate != Fate::Done {
-            return;
-        }
-        let is_current = self.draft().record.current.as_ref() == Some(id);
-        let status = self.draft_mut();
-        if changes.contains(&Change::Options) {
-            *(if is_current { &mut status.print } else { &mut status.successor_print }) = Some(version);
-        }
-        if changes.contains(&Change::Pending) {
-            status.trial = Some((id.clone(), version, options.to_string()));
-        }
-    }
-
-    fn promote(&mut self, id: &ProviderId, fate: Fate) {
-        let written = self
-            .draft()
-            .trial
-            .clone()
-            .filter(|(of, ..)| of == id)
-            .map_or(self.secret_version, |(_, written, _)| written);
-        self.set_provider(id, |p| {
-            assert_eq!(p.pending_state, Some(PendingState::Verified));
-            p.options = p.pending_options.take();
-            p.pending_state = None;
-        });
-        self.versions.insert(id.clone(), written);
-        if fate == Fate::Done {
-            let is_current = self.draft().record.current.as_ref() == Some(id);
-            let status = self.draft_mut();
-            let print = status.trial.take().filter(|(of, ..)| of == id).map(|(_, written, _)| written);
-            *(if is_current { &mut status.print } else { &mut status.successor_print }) = print;
-        }
     }
 }

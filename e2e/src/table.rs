@@ -1,6 +1,6 @@
 //! Tables of scenarios: every row runs, then the whole matrix is shown, then the test fails if a row did.
 
-use e2e::stage::{Error, show};
+use crate::stage::{Error, show};
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 const AT_ONCE: usize = 8;
 
 /// Runs all rows. `run` answers what to show of a row that went well.
-pub(crate) async fn run<R, F>(title: &str, rows: Vec<(String, R)>, run: impl Fn(R) -> F)
+pub async fn run<R, F>(title: &str, rows: Vec<(String, R)>, run: impl Fn(R) -> F)
 where
     F: Future<Output = Result<String, Error>>,
 {
