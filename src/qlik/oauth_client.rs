@@ -159,6 +159,8 @@ pub enum OauthClientChange {
     AuthMethods(Vec<String>),
     /// The keys that it may sign with.
     PublicKeys(Vec<Jwk>),
+    /// No address where further keys are fetched from.
+    NoJwksUri,
 }
 
 impl OauthClient {
@@ -176,6 +178,7 @@ impl OauthClient {
             Change::GrantTypes(list) => self.grant_types = list,
             Change::AuthMethods(list) => self.auth_methods = list,
             Change::PublicKeys(keys) => self.public_keys = keys,
+            Change::NoJwksUri => self.jwks_uri = None,
         }
     }
 }
@@ -194,6 +197,7 @@ impl OauthClientChange {
             Self::GrantTypes(_) => "allowedGrantTypes",
             Self::AuthMethods(_) => "allowedAuthMethods",
             Self::PublicKeys(_) => "publicKeys",
+            Self::NoJwksUri => "jwksUri",
         }
     }
 
@@ -207,6 +211,7 @@ impl OauthClientChange {
             | Self::GrantTypes(list)
             | Self::AuthMethods(list) => Some(json!(list)),
             Self::PublicKeys(keys) => Some(json!(keys)),
+            Self::NoJwksUri => None,
         };
         let path = format!("/{}", self.field());
         match value {

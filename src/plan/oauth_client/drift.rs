@@ -32,6 +32,10 @@ pub fn changes(want: &Desired, seen: &Seen, have: &OauthClient) -> Vec<Change> {
     if !have.auth_methods.is_empty() || want.authentication.methods() == ["private_key_jwt"] {
         list(&methods, &have.auth_methods, Change::AuthMethods);
     }
+    // No manifest asks for one, and whoever can write there could sign as this client.
+    if have.jwks_uri.as_ref().is_some_and(|uri| !uri.is_empty()) {
+        changes.push(Change::NoJwksUri);
+    }
     if let Some(keys) = wanted_keys(want, seen)
         && !same_keys(&keys, &have.public_keys)
     {
