@@ -115,6 +115,7 @@ impl Auth {
             client_id: credential.client_id.as_str(),
             client_secret: credential.client_secret.expose(),
         })?;
+        let call = call.hiding(&credential.client_secret);
         self.limits.acquire(key.0, host, call.tier).await?;
         let asked_at = self.clock.monotonic();
         let answer = self.transport.send(Asked::Token, host, &call, None).await.inspect_err(|error| {

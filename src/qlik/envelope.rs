@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::secret::Secret;
+
 /// More than this of a text by others is not repeated.
 const MAX_TEXT: usize = 200;
 /// Longer words are not repeated: ids and trace ids have 32 characters, while secrets, tokens and licence keys, should
@@ -21,12 +23,14 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Reads the first error of a body; anything unreadable is simply absent.
-    pub(super) fn read(body: &[u8]) -> Self {
+    /// Reads the first error of a body, without the secrets that were sent, however short they are; anything unreadable is
+    /// simply absent.
+    pub(super) fn read(body: &[u8], sent: &[Secret]) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self::default();
         };
         let first = body.get("errors").and_then(|errors| errors.get(0)).unwrap_or(&body);
+        let text = |value| text(value, sent);
         Self {
             code: text(first.get("code")),
             title: text(first.get("title")),
@@ -36,13 +40,18 @@ impl Envelope {
     }
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
+fn text(value: Option<&Value>, sent: &[Secret]) -> Option<String> {
     let text = match value? {
-        Value::String(text) => tame(text),
+        Value::String(text) => tame(&without(text, sent)),
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     (!text.is_empty()).then_some(text)
+}
+
+fn without(text: &str, sent: &[Secret]) -> String {
+    let sent = sent.iter().map(Secret::expose).filter(|secret| !secret.is_empty());
+    sent.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
 /// Makes a text by others fit to be shown: one line, no control characters, bounded, and no word long enough to be a
@@ -69,7 +78,7 @@ mod tests {
 
     #[test]
     fn variants() {
-        let read = |body: &str| Envelope::read(body.as_bytes());
+        let read = |body: &str| Envelope::read(body.as_bytes(), &[]);
         let full = read(r#"{"errors":[{"code":"TENANTS-8","title":"Not found","status":"404"}],"traceId":"abc"}"#);
         assert_eq!(full.code.as_deref(), Some("TENANTS-8"));
         assert_eq!(full.trace_id.as_deref(), Some("abc"));
@@ -80,6 +89,16 @@ mod tests {
         {
             assert_eq!(read(odd), Envelope::default(), "{odd}");
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        let body =
+            r#"{"errors":[{"code":"C-s3cr t","title":"bad 's3cr t', key=other","detail":"s3cr"}],"traceId":"other"}"#;
+        let read = Envelope::read(body.as_bytes(), &["s3cr t", "other", ""].map(Secret::new));
+        assert_eq!(read.code.as_deref(), Some("C-[redacted]"));
+        assert_eq!(read.title.as_deref(), Some("bad '[redacted]', key=[redacted]"));
+        assert_eq!((read.detail.as_deref(), read.trace_id.as_deref()), (Some("s3cr"), Some("[redacted]")));
     }
 
     #[test]

@@ -253,6 +253,20 @@ pub enum ProviderChange {
     Promote,
 }
 
+impl ProviderChange {
+    /// The options that it sets.
+    pub(super) fn options(&self) -> Option<&Options> {
+        match self {
+            Self::Options(options) | Self::PendingOptions(options) => Some(options),
+            Self::Active(_)
+            | Self::Description(_)
+            | Self::ClockToleranceSec(_)
+            | Self::PostLogoutRedirectUri(_)
+            | Self::Promote => None,
+        }
+    }
+}
+
 impl Serialize for ProviderChange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         fn replace<S: Serializer>(serializer: S, path: &str, value: impl Serialize) -> Result<S::Ok, S::Error> {

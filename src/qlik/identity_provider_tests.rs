@@ -150,6 +150,17 @@ async fn creates_with_the_secret_in_its_place() {
 }
 
 #[tokio::test]
+async fn a_secret_that_an_answer_repeats_is_not_repeated() {
+    let server =
+        server(|_| answer(400, r#"{"errors":[{"code":"canary","title":"bad clientSecret=canary, sorry"}]}"#)).await;
+    for change in [ProviderChange::Options(login()), ProviderChange::PendingOptions(login())] {
+        let error = api(&server.cloud()).change_identity_provider(&id(), &[change], None).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("canary") && shown.contains("bad clientSecret=[redacted], sorry"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn changes_go_out_together_and_only_for_the_version_that_was_seen() {
     let server = server(|request| {
         let Some(version) = request.headers().get("qlik-idp-popts-match") else {

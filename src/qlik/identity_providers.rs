@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::error::Error;
-use super::identity_provider::{IdentityProvider, NewIdentityProvider, ProviderChange, Sighting};
+use super::identity_provider::{IdentityProvider, NewIdentityProvider, Options, ProviderChange, Sighting};
 use super::ids::ProviderId;
 use super::oauth_clients::{deleted, is_absent};
 use super::paging::{Page, every_page, next_query};
@@ -60,6 +60,7 @@ impl TenantApi {
     /// Makes a provider. Qlik Cloud knows no idempotency key: a second call makes a second one.
     pub async fn create_identity_provider(&self, new: &NewIdentityProvider) -> Result<Sighting, Error> {
         let call = Call::new("identity_providers.create", Method::POST, PATH).json(new)?;
+        let call = hiding(call, new.options.iter().chain(&new.pending_options));
         sighting(&self.session.call(&call).await?)
     }
 
@@ -75,6 +76,7 @@ impl TenantApi {
             return Ok(());
         }
         let mut call = call("identity_providers.patch", Method::PATCH, id).json(&changes)?;
+        call = hiding(call, changes.iter().filter_map(ProviderChange::options));
         if let Some(version) = version {
             call = call.header(VERSION_MATCH, version)?;
         }
@@ -85,6 +87,11 @@ impl TenantApi {
     pub async fn delete_identity_provider(&self, id: &ProviderId) -> Result<(), Error> {
         deleted(self.session.call(&call("identity_providers.delete", Method::DELETE, id)).await)
     }
+}
+
+/// Client secrets are of others' making and may be short.
+fn hiding<'a>(call: Call, options: impl Iterator<Item = &'a Options>) -> Call {
+    options.filter_map(|options| options.client_secret.as_ref()).fold(call, Call::hiding)
 }
 
 fn sighting(answer: &Answer) -> Result<Sighting, Error> {

@@ -213,6 +213,7 @@ impl Register {
         }
         let call = Call::new("tenants.create", Method::POST, "/api/v1/tenants")
             .json(&Body { license_key: license_key.expose() })?
+            .hiding(license_key)
             .deadline(CREATE_DEADLINE);
         read_tenant(&self.session.call(&call).await?)
     }

@@ -60,6 +60,7 @@ pub(super) struct Call {
     query: Option<String>,
     headers: HeaderMap,
     body: Option<Zeroizing<Vec<u8>>>,
+    secrets: Vec<Secret>,
     deadline: Duration,
     /// Its turn in the rate budget was taken before.
     pub(super) paid: bool,
@@ -79,6 +80,7 @@ impl Call {
             query: None,
             headers,
             body: None,
+            secrets: Vec::new(),
             deadline: DEADLINE,
             paid: false,
             redirect_answers: false,
@@ -104,6 +106,12 @@ impl Call {
         self.body = Some(Zeroizing::new(body));
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(self)
+    }
+
+    /// Says that its body holds this secret, so that it is not repeated where the answer does.
+    pub(super) fn hiding(mut self, secret: &Secret) -> Self {
+        self.secrets.push(secret.clone());
+        self
     }
 
     /// Says whether its turn in the rate budget was taken before.
@@ -271,7 +279,7 @@ impl Transport {
             return Ok(Answer { host: host.clone(), status: status.as_u16(), headers, body: body? });
         }
         // The status alone says whether the call took effect, so a body that cannot be read makes no difference.
-        let mut envelope = body.map(|body| Envelope::read(&body)).unwrap_or_default();
+        let mut envelope = body.map(|body| Envelope::read(&body, &call.secrets)).unwrap_or_default();
         envelope.trace_id = envelope.trace_id.or(trace_id);
         Err(classify(asked, host, status.as_u16(), envelope, wait))
     }

@@ -4,6 +4,7 @@
 
 mod canary;
 mod canary_apps;
+mod canary_logins;
 mod clocks;
 mod deletion;
 mod erasure;
