@@ -64,8 +64,11 @@ async fn every_kind_becomes_ready_and_goes_without_a_trace() {
     assert!(event.contains("Deleted"), "{event}");
 }
 
+/// A path that a human sets, and to what.
+type Hand = Option<(&'static str, Value)>;
+
 /// Each field of a login, how it is declared otherwise, where the simulator shows it, and what a human makes of it.
-fn fields() -> Vec<(Value, &'static str, Value, Option<(&'static str, Value)>)> {
+fn fields() -> Vec<(Value, &'static str, Value, Hand)> {
     vec![
         (json!({ "description": "ours" }), "/description", Value::Null, Some(("/description", json!("by hand")))),
         (json!({ "clockToleranceSec": 60 }), "/clockToleranceSec", json!(60), Some(("/clockToleranceSec", json!(7)))),
