@@ -5,7 +5,7 @@ use crate::support::{
 };
 use e2e::app::{App, As, Given};
 use e2e::sim::{Effect, FaultPlan, Match, When};
-use e2e::stage::{Inside, Stage};
+use e2e::stage::{Inside, Stage, client_manifest};
 use qlik_operator::crd::QlikOAuthClient;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -220,5 +220,27 @@ async fn keys_overlap_as_secrets_do() {
         }
         stage.patch_child::<QlikOAuthClient>("app", json!({ "spec": { "clientName": "still" } })).await.unwrap();
         stage.until_client("app", "is ready", Inside::is_ready).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn another_algorithm_comes_with_another_key() {
+    let spec = |algorithm: &str| {
+        format!(
+            "appType: web\ngrantTypes: [client_credentials]\nscopes: [user_default]\nconsent: Trusted\nauth: \
+             {{privateKeyJwt: {{generate: {{algorithm: {algorithm}, secret: {{name: app}}}}}}}}"
+        )
+    };
+    let (stage, _operator) = ready("rotate", &spec("RS256")).await;
+    for algorithm in ["ES384", "RS512"] {
+        let former = stage.read_secret("app").await.unwrap();
+        stage.apply(&client_manifest("app", "acme", &spec(algorithm))).await.unwrap();
+        let (_, given) = rotated(&stage, &former).await;
+        assert_eq!(given["algorithm"], algorithm);
+        works(&stage, &given).await;
+        works(&stage, &former).await;
+        stage.turn(HOUR * 25).unwrap();
+        retired(&stage).await;
+        works(&stage, &given).await;
     }
 }

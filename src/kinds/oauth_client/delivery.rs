@@ -119,7 +119,9 @@ impl Delivery {
             ("scopes", text(self.scopes.join(" "))),
         ]);
         if let Kind::PrivateKey(algorithm) = self.kind {
-            all.insert("algorithm", text(algorithm.name().to_owned()));
+            // That of the key which stands beside it: another one counts from the next key on.
+            let present = issued.first().and_then(|key| key.jwk.as_ref()).map(|jwk| jwk.alg.clone());
+            all.insert("algorithm", text(present.unwrap_or_else(|| algorithm.name().to_owned())));
             all.insert("keyId", issued.first().and_then(|key| text(key.id.clone())));
         }
         all

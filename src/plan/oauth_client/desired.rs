@@ -1,6 +1,7 @@
 //! The only place where an OAuth client's spec is interpreted.
 
-use crate::crd::{ClientAuth, Consent, DeletionPolicy, QlikOAuthClientSpec, Rotation};
+use crate::crd::{ClientAuth, Consent, DeletionPolicy, GeneratedKey, QlikOAuthClientSpec, Rotation};
+use crate::keys::Algorithm;
 use crate::plan::duration;
 use crate::plan::marker::Marker;
 use crate::qlik::{self, Jwk};
@@ -29,6 +30,8 @@ pub struct Desired {
     pub grant_types: Vec<String>,
     /// How the client authenticates.
     pub authentication: Authentication,
+    /// Algorithm of a generated key.
+    pub key_algorithm: Option<&'static str>,
     /// Whether users are asked.
     pub consent: qlik::Consent,
     /// Whether every tenant of the region may use it.
@@ -101,6 +104,7 @@ impl Desired {
             scopes: spec.scopes.clone(),
             grant_types: spec.grant_types.iter().map(|grant| grant.as_str().to_owned()).collect(),
             authentication: authentication(spec.auth.as_ref(), given),
+            key_algorithm: spec.auth.as_ref().and_then(generated).map(|key| Algorithm::from(key.algorithm).name()),
             consent: match spec.consent {
                 Consent::Required => qlik::Consent::Required,
                 Consent::Trusted => qlik::Consent::Trusted,
@@ -122,7 +126,11 @@ fn authentication(auth: Option<&ClientAuth>, given: Option<Jwk>) -> Authenticati
     }
 }
 
+fn generated(auth: &ClientAuth) -> Option<&GeneratedKey> {
+    auth.private_key_jwt.as_ref()?.generate.as_ref()
+}
+
 fn rotation(auth: &ClientAuth) -> Option<&Rotation> {
-    let key = auth.private_key_jwt.as_ref().and_then(|key| key.generate.as_ref());
-    auth.client_secret.as_ref().and_then(|s| s.rotation.as_ref()).or_else(|| key.and_then(|k| k.rotation.as_ref()))
+    let secret = auth.client_secret.as_ref().and_then(|secret| secret.rotation.as_ref());
+    secret.or_else(|| generated(auth)?.rotation.as_ref())
 }

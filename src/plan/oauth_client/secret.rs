@@ -254,7 +254,13 @@ impl Sight<'_> {
     fn wants_rotation(&self, carried: &Carried) -> bool {
         let scheduled = rotates_at(self.want, carried).is_some_and(|at| at <= self.now);
         let quiet = carried.issued.iter().all(|issued| issued.retires_at.is_none());
-        quiet && (scheduled || self.seen.rotate.is_some())
+        quiet && (scheduled || self.seen.rotate.is_some() || self.has_other_algorithm(carried))
+    }
+
+    /// The manifest asks for another kind of key than the app has.
+    fn has_other_algorithm(&self, carried: &Carried) -> bool {
+        let key = carried.current().and_then(|current| current.jwk.as_ref());
+        key.zip(self.want.key_algorithm).is_some_and(|(key, wanted)| key.alg != wanted)
     }
 }
 

@@ -112,3 +112,22 @@ fn a_given_key_is_the_only_one() {
     seen.client = Found::One(Box::new(OauthClient { public_keys: vec![jwk("given")], ..client }));
     assert_eq!(word(&next(&want, &seen, now())), "settled Settled");
 }
+
+#[test]
+fn a_key_of_another_algorithm_is_rotated_in_once_nothing_else_is_under_way() {
+    let rs256 = crate::qlik::Jwk { alg: "RS256".into(), ..jwk("k1") };
+    for (wanted, retiring, expected) in
+        [("RS256", false, "settled Settled"), ("ES384", false, "Reserve"), ("ES384", true, "settled Settled")]
+    {
+        let mut want = desired(Authentication::GeneratedKey, None);
+        want.key_algorithm = Some(wanted);
+        let mut issued = vec![Issued { jwk: Some(rs256.clone()), ..key("k1", None) }];
+        issued.extend(retiring.then(|| key("k0", Some(now() + OVERLAP))));
+        let public_keys = issued.iter().filter_map(|issued| issued.jwk.clone()).collect();
+        let auth_methods = vec!["private_key_jwt".into()];
+        let client = OauthClient { public_keys, auth_methods, secrets: Vec::new(), ..client() };
+        let mut seen = seen();
+        (seen.client, seen.secret) = (Found::One(Box::new(client)), SecretSeen::Ours(ours(issued)));
+        assert_eq!(word(&next(&want, &seen, now())), expected, "{wanted} {retiring}");
+    }
+}

@@ -114,6 +114,7 @@ pub(super) fn desired(authentication: Authentication, every: Option<Duration>) -
         scopes: vec!["user_default".into()],
         grant_types: vec!["client_credentials".into()],
         authentication,
+        key_algorithm: None,
         consent: Consent::Trusted,
         publish: false,
         turnover: Turnover { every, overlap: OVERLAP },
