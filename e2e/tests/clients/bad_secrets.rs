@@ -108,7 +108,7 @@ async fn ask(stage: &Stage, name: &str) {
 /// A stage whose operator logs all it can.
 async fn talkative() -> (Stage, Operator) {
     let mut setup = Setup::new("keys");
-    setup.log = "trace".to_owned();
+    "trace".clone_into(&mut setup.log);
     let stage = Stage::new(setup).await.unwrap();
     let operator = stage.operator().await.unwrap();
     onboard(&stage).await;
