@@ -39,7 +39,8 @@ impl Seen {
                 "clientSecret" | "previousClientSecret" => drop(self.texts.insert(value.clone())),
                 // What stands in the first line is the same in every key of its kind.
                 "privateKey" => {
-                    self.texts.extend(value.lines().skip(2).filter(|line| line.len() > 30).map(str::to_owned));
+                    let lines = value.lines().skip(2).filter(|line| line.len() > 30);
+                    self.texts.extend(lines.map(str::to_owned));
                 }
                 _ => {}
             }

@@ -187,7 +187,7 @@ fn too_long() -> [Wrong; 3] {
     let keys: Vec<_> = (0..33).map(|number| format!("k{number}: a")).collect();
     let template = format!("template: {{s: '${{clientSecret}}', {}}}", keys.join(", "));
     [
-        ("name-too-long", format!("{MACHINE}").replace("App", &"a".repeat(513)), "may not be more than 512"),
+        ("name-too-long", MACHINE.replace("App", &"a".repeat(513)), "may not be more than 512"),
         ("description-too-long", format!("{MACHINE}\ndescription: {}", "a".repeat(4001)), "may not be more than 4000"),
         (
             "template-too-long",

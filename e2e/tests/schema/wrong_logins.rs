@@ -1,4 +1,4 @@
-//! Wrong manifests of identity providers: OpenID Connect.
+//! Wrong manifests of identity providers: `OpenID Connect`.
 
 use crate::table::{Row, rule, structure};
 
