@@ -9,3 +9,4 @@ mod repair;
 mod rotation;
 mod support;
 mod types;
+mod unasked;
