@@ -9,6 +9,10 @@ use std::time::Instant;
 const AT_ONCE: usize = 8;
 
 /// Runs all rows. `run` answers what to show of a row that went well.
+///
+/// # Panics
+///
+/// When a row failed.
 pub async fn run<R, F>(title: &str, rows: Vec<(String, R)>, run: impl Fn(R) -> F)
 where
     F: Future<Output = Result<String, Error>>,

@@ -67,13 +67,13 @@ struct State {
     stats: Stats,
 }
 
-/// A token bucket in its time form: `paid_until` runs ahead of the clock as calls are made. Who is turned away is told
-/// when to come again, each at a time of its own: `queue_until` is where the queue ends.
+/// A token bucket in its time form: the instant up to which calls are paid for runs ahead of the clock as calls are made.
+/// Who is turned away is told when to come again, each at a time of its own: the queue has an end. Closed after a 429.
 #[derive(Clone, Copy, Default)]
 struct Budget {
-    paid_until: Duration,
-    queue_until: Duration,
-    closed_until: Duration,
+    paid: Duration,
+    queue: Duration,
+    closed: Duration,
 }
 
 /// What a call has to do for its turn.
@@ -85,24 +85,24 @@ enum Turn {
 
 impl Budget {
     fn take(&mut self, tier: Tier, now: Duration) -> Turn {
-        if self.closed_until > now {
-            return Turn::Held(self.closed_until.saturating_sub(now));
+        if self.closed > now {
+            return Turn::Held(self.closed.saturating_sub(now));
         }
-        let paid_until = self.paid_until.max(now).saturating_add(tier.cost());
-        let ahead = paid_until.saturating_sub(now);
+        let paid = self.paid.max(now).saturating_add(tier.cost());
+        let ahead = paid.saturating_sub(now);
         let wait = ahead.saturating_sub(tier.cost() * tier.burst());
         if wait > MAX_WAIT {
             // Not paid for: who is turned away and never comes again must not hold up the others.
-            let place = self.queue_until.max(now.saturating_add(wait));
-            self.queue_until = place.saturating_add(tier.cost()).min(now.saturating_add(LONGEST_QUEUE));
+            let place = self.queue.max(now.saturating_add(wait));
+            self.queue = place.saturating_add(tier.cost()).min(now.saturating_add(LONGEST_QUEUE));
             return Turn::Held(place.saturating_sub(now));
         }
-        self.paid_until = paid_until;
+        self.paid = paid;
         if wait.is_zero() { Turn::Now } else { Turn::Wait(wait) }
     }
 
     fn is_idle(&self, now: Duration) -> bool {
-        self.paid_until <= now && self.closed_until <= now
+        self.paid <= now && self.closed <= now
     }
 }
 
@@ -122,7 +122,7 @@ impl Limits {
         // A 429 may have come in meanwhile; then this turn is void as well.
         let now = self.clock.monotonic();
         let mut state = self.lock();
-        let closed = state.budgets.get(&(key, host.clone(), tier)).map_or(Duration::ZERO, |budget| budget.closed_until);
+        let closed = state.budgets.get(&(key, host.clone(), tier)).map_or(Duration::ZERO, |budget| budget.closed);
         if closed > now {
             state.stats.held += 1;
             return Err(Error::Throttled { host: host.clone(), retry_after: closed.saturating_sub(now) });
@@ -135,10 +135,10 @@ impl Limits {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         let budget = state.budgets.entry((key, host.clone(), tier)).or_default();
-        let paid_until = budget.paid_until;
+        let paid = budget.paid;
         match budget.take(tier, now) {
             Turn::Now | Turn::Wait(_) => {
-                budget.paid_until = paid_until;
+                budget.paid = paid;
                 Ok(())
             }
             Turn::Held(retry_after) => Err(Error::Throttled { host: host.clone(), retry_after }),
@@ -163,7 +163,7 @@ impl Limits {
         let mut state = self.lock();
         state.stats.closed += 1;
         let budget = state.budgets.entry((key, host.clone(), tier)).or_default();
-        budget.closed_until = budget.closed_until.max(until);
+        budget.closed = budget.closed.max(until);
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closed_until_retry_after() {
+    async fn closed_retry_after() {
         let (clock, limits) = limits();
         limits.close(key("c"), &host(), Tier::One, Duration::from_secs(30));
         limits.close(key("c"), &host(), Tier::One, Duration::from_secs(10));

@@ -72,7 +72,7 @@ impl Story for ClientScenario {
             stage.put(&manifest("acme", "alias: acme")).await?;
             stage.until("acme", "is ready", is_ready).await?;
         }
-        if self != Self::Create { Self::Create.play(stage, name).await } else { Ok(()) }
+        if self == Self::Create { Ok(()) } else { Self::Create.play(stage, name).await }
     }
 
     async fn play(self, stage: &Stage, name: &str) -> Result<(), Error> {

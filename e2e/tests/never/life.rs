@@ -117,7 +117,7 @@ async fn ended(troubled: &Troubled, operation: Operation, met: bool) -> Result<S
     if met && troubled.needs_people() && told.is_empty() {
         return Err("nobody was told what to do".into());
     }
-    Ok(told.iter().map(|told| format!(" ({told})")).collect())
+    Ok(if told.is_empty() { String::new() } else { format!(" ({})", told.into_iter().collect::<Vec<_>>().join(", ")) })
 }
 
 /// About a second and a half of asking.
@@ -161,22 +161,27 @@ async fn verify(troubled: &Troubled, operation: Operation) -> Result<(), Error> 
         if operation == Operation::Rotate {
             return Ok(());
         }
-        stage.turn(OVERLAP)?;
-        let swept = async || Ok((compare(stage).await?.hints.len() == 1).then_some(()));
-        stage.in_time("what was lost on the way goes", swept).await?;
+        until_swept(stage).await?;
     }
     let given = stage.read_secret("app").await?;
     App::new(&stage.sim)?.whoami(&given, As::Itself).await?;
     Ok(())
 }
 
-/// The hints of the client's secrets, and those on record.
-struct Leftovers {
-    hints: BTreeSet<String>,
+/// Waits until what was made on the way and is not used has gone.
+pub(crate) async fn until_swept(stage: &Stage) -> Result<(), Error> {
+    stage.turn(OVERLAP)?;
+    let swept = async || Ok((compare(stage).await?.hints.len() == 1).then_some(()));
+    stage.in_time("what was made on the way goes", swept).await
+}
+
+/// The hints of the client's secrets or the ids of its keys, and those on record.
+pub(crate) struct Leftovers {
+    pub(crate) hints: BTreeSet<String>,
     issued: BTreeSet<String>,
 }
 
-async fn compare(stage: &Stage) -> Result<Leftovers, Error> {
+pub(crate) async fn compare(stage: &Stage) -> Result<Leftovers, Error> {
     let clients = all_in_qlik(stage)?;
     let [client] = clients.as_slice() else {
         return Err(format!("{} clients", clients.len()).into());
@@ -186,7 +191,10 @@ async fn compare(stage: &Stage) -> Result<Leftovers, Error> {
     if status.client_id.as_deref() != client["clientId"].as_str() {
         return Err(format!("the object has another client than {}: {:#}", client["clientId"], object.shown()).into());
     }
-    let secrets = client["clientSecrets"].as_array().cloned().unwrap_or_default();
-    let hints = secrets.iter().filter_map(|secret| secret["hint"].as_str().map(str::to_owned)).collect();
+    let all = |list: &str, id: &'static str| {
+        let list = client[list].as_array().cloned().unwrap_or_default();
+        list.into_iter().filter_map(move |item| item[id].as_str().map(str::to_owned))
+    };
+    let hints = all("clientSecrets", "hint").chain(all("publicKeys", "kid")).collect();
     Ok(Leftovers { hints, issued: status.issued.into_iter().map(|issued| issued.id).collect() })
 }

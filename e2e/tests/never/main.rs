@@ -9,5 +9,6 @@ mod matrix;
 mod offboard;
 mod operation;
 mod reborn;
+mod rivals;
 mod secrets;
 mod trouble;

@@ -2,7 +2,7 @@
 //! Secrets go when they should, and the record says so.
 
 use crate::operation::machine;
-use e2e::stage::{Operator, Setup, Stage, in_phase, is_ready, manifest};
+use e2e::stage::{Operator, Setup, Stage, child_manifest, in_phase, is_ready, manifest};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
@@ -11,8 +11,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_hours(24);
-/// What lives inside the tenant: the kind as kubectl names it, how many, and their manifests.
-const INSIDE: [(&str, usize, fn(&str) -> String); 1] = [("qlikoauthclient", 20, machine)];
+/// A kind that lives inside the tenant as kubectl names it, how many of it there are, and a manifest.
+type Kind = (&'static str, usize, fn(&str) -> String);
+const INSIDE: [Kind; 2] = [("qlikoauthclient", 20, machine), ("qlikidentityprovider", 5, provider)];
+
+/// Tokens that an app signs with a key made for it, in the Secret of the provider's own name.
+fn provider(name: &str) -> String {
+    let spec = format!(
+        "jwt:\n  issuer: https://{name}.example\n  key: {{generate: {{algorithm: ES384, secret: {{name: {name}}}}}}}"
+    );
+    child_manifest("QlikIdentityProvider", (name, "acme"), &spec)
+}
 
 fn kinds() -> String {
     INSIDE.map(|(kind, ..)| kind).join(",")
@@ -68,7 +77,14 @@ async fn record(stage: &Stage) -> QlikOffboarding {
 }
 
 fn calls(stage: &Stage) -> usize {
-    stage.sim.journal().iter().filter(|entry| entry.path.starts_with("/api/v1/oauth-clients")).count()
+    stage
+        .sim
+        .journal()
+        .iter()
+        .filter(|entry| {
+            entry.path.starts_with("/api/v1/oauth-clients") || entry.path.starts_with("/api/v1/identity-providers")
+        })
+        .count()
 }
 
 /// The record says of each Secret that it was erased, and why.
@@ -145,7 +161,7 @@ async fn everything_is_deleted_at_once() {
         let phase = if spec == PURGED { OffboardingPhase::Purged } else { OffboardingPhase::Scheduled };
         assert_eq!((status.phase, stage.called("POST", "/actions/deactivate")), (phase, 1));
         // Those that went before the tenant did, with all that was theirs, are no part of its end.
-        let before = stage.committed("oauth-client.deleted");
+        let before = stage.committed("oauth-client.deleted") + stage.committed("idp.deleted");
         let (on_record, all) = (status.erased.iter().filter(|e| e.erased_at.is_some()).count(), names().len());
         assert!(on_record + before >= all, "{on_record} on record, {before} deleted before, of {all}");
     }

@@ -97,7 +97,8 @@ impl Switch {
     }
 }
 
-fn is_write(method: &Method, path: &str) -> bool {
+/// Whether a request writes a Secret.
+pub(crate) fn is_write(method: &Method, path: &str) -> bool {
     (method == Method::POST && path.ends_with("/secrets")) || (method == Method::PUT && path.contains("/secrets/"))
 }
 

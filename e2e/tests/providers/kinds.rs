@@ -1,11 +1,14 @@
 //! Each kind of provider is made, changed and deleted.
 
 use crate::support::{
-    GENERATED, LOGIN, all_in_qlik, apply, by_hand, certificate, change, delete, effects, id, in_qlik, saml, stage,
+    GENERATED, LOGIN, all_in_qlik, apply, by_hand, certificate, change, delete, effects, id, in_qlik, pass, ready,
+    saml, says, stage, tenant,
 };
+use e2e::sim::BrowserTest;
 use e2e::stage::Inside;
 use qlik_operator::crd::QlikIdentityProvider;
 use serde_json::{Value, json};
+use std::path::Path;
 
 fn oidc(product: &str) -> String {
     LOGIN.replace("auth0\n", &format!("{product}\n"))
@@ -61,8 +64,11 @@ async fn every_kind_becomes_ready_and_goes_without_a_trace() {
     assert!(event.contains("Deleted"), "{event}");
 }
 
+/// A path that a human sets, and to what.
+type Hand = Option<(&'static str, Value)>;
+
 /// Each field of a login, how it is declared otherwise, where the simulator shows it, and what a human makes of it.
-fn fields() -> Vec<(Value, &'static str, Value, Option<(&'static str, Value)>)> {
+fn fields() -> Vec<(Value, &'static str, Value, Hand)> {
     vec![
         (json!({ "description": "ours" }), "/description", Value::Null, Some(("/description", json!("by hand")))),
         (json!({ "clockToleranceSec": 60 }), "/clockToleranceSec", json!(60), Some(("/clockToleranceSec", json!(7)))),
@@ -148,4 +154,31 @@ async fn another_client_secret_is_written_once_and_never_shown() {
     let object = stage.child_pass::<QlikIdentityProvider>("login").await.unwrap();
     assert!(object.is("Reconciling") && object.reason() == "SecretMissing", "{}", object.shown());
     assert_eq!(all_in_qlik(&stage).len(), 1, "the login works on");
+}
+
+/// The samples in `config/samples/identity-providers`, each beside nothing else but its Secrets.
+#[tokio::test]
+async fn every_sample_becomes_ready() {
+    let (stage, _operator) = stage("sample").await;
+    stage.delete_secret("login").await.unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/samples");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    stage.apply(&text(&samples.join("secrets/identity-providers.yaml"))).await.unwrap();
+    let mut files: Vec<_> =
+        std::fs::read_dir(samples.join("identity-providers")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 12, "{files:?}");
+    for file in files {
+        let manifest = text(&file);
+        let name = manifest.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap().to_owned();
+        stage.apply(&manifest).await.unwrap();
+        if manifest.contains("verification: Browser") {
+            let object = says(&stage, &name, "VerificationPending", &["Validate"]).await;
+            stage.sim.browser_test(&tenant(&stage), &id(&object), BrowserTest::Success).unwrap();
+            pass(&stage, &name).await;
+        }
+        let made = ready(&stage, &name).await;
+        assert_eq!(in_qlik(&stage, &id(&made))["active"], true, "{name}");
+        delete(&stage, &name).await;
+    }
 }

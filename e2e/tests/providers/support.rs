@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub(crate) const PATH: &str = "/api/v1/identity-providers";
 
-/// A login through OpenID Connect.
+/// A login through `OpenID` Connect.
 pub(crate) const LOGIN: &str = "oidc:
   provider: auth0
   discoveryUrl: https://acme.auth0.example/.well-known/openid-configuration
@@ -85,7 +85,7 @@ pub(crate) fn by_hand(stage: &Stage, method: &str, path: &str, body: Value) -> V
 
 /// Sets a field by hand.
 #[track_caller]
-pub(crate) fn set_by_hand(stage: &Stage, id: &str, path: &str, value: Value) {
+pub(crate) fn set_by_hand(stage: &Stage, id: &str, path: &str, value: &Value) {
     by_hand(stage, "PATCH", &format!("/{id}"), json!([{ "op": "replace", "path": path, "value": value }]));
 }
 

@@ -43,7 +43,7 @@ async fn what_somebody_changed_after_the_trial_is_not_put_in_force() {
     put(&stage, "login", &format!("{LOGIN}\nverification: Browser")).await;
     let provider = id(&says(&stage, "login", "VerificationPending", &[]).await);
     // A secret cannot be seen, only that the options are of another version.
-    set_by_hand(&stage, &provider, "/pendingOptions/clientSecret", json!("of somebody else"));
+    set_by_hand(&stage, &provider, "/pendingOptions/clientSecret", &json!("of somebody else"));
     stage.sim.browser_test(&tenant(&stage), &provider, BrowserTest::Success).unwrap();
     pass(&stage, "login").await;
     says(&stage, "login", "VerificationPending", &["try the login"]).await;

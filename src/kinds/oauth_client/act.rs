@@ -151,7 +151,8 @@ impl Work<'_> {
             grant_types: want.grant_types.clone(),
             auth_methods: want.authentication.methods().iter().map(|&method| method.to_owned()).collect(),
             public_keys: match (&want.authentication, &key) {
-                (Authentication::GivenKey(jwk), _) | (_, Some((_, jwk))) => vec![jwk.clone()],
+                (Authentication::GivenKey(jwk), _) => vec![(**jwk).clone()],
+                (_, Some((_, jwk))) => vec![jwk.clone()],
                 (Authentication::Secret | Authentication::GeneratedKey | Authentication::Public, None) => Vec::new(),
             },
             consent: want.consent,

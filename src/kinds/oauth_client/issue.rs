@@ -150,7 +150,8 @@ impl Work<'_> {
 
     /// Writes the Secret. Tries for a while, since what it holds may exist nowhere else; over a version that somebody
     /// changed meanwhile only while it is still ours and under the announcement that this fulfils. Without one it is the
-    /// very version that was decided on: another process may have been through a whole rotation.
+    /// very version that was decided on: another process may have been through a whole rotation. One that was deleted
+    /// meanwhile is not made again either, since the announcement went with it.
     pub(super) async fn write_secret(
         &self,
         client_id: &str,

@@ -52,7 +52,7 @@ pub enum Authentication {
     /// With a key pair that the operator makes.
     GeneratedKey,
     /// With a key pair of which the public key is given.
-    GivenKey(Jwk),
+    GivenKey(Box<Jwk>),
     /// Not at all.
     Public,
 }
@@ -120,7 +120,7 @@ impl Desired {
 fn authentication(auth: Option<&ClientAuth>, given: Option<Jwk>) -> Authentication {
     match (auth, given) {
         (Some(ClientAuth { client_secret: Some(_), .. }), _) => Authentication::Secret,
-        (Some(ClientAuth { private_key_jwt: Some(_), .. }), Some(jwk)) => Authentication::GivenKey(jwk),
+        (Some(ClientAuth { private_key_jwt: Some(_), .. }), Some(jwk)) => Authentication::GivenKey(Box::new(jwk)),
         (Some(ClientAuth { private_key_jwt: Some(_), .. }), None) => Authentication::GeneratedKey,
         (Some(_) | None, _) => Authentication::Public,
     }

@@ -57,7 +57,7 @@ fn same<T: PartialEq>(a: &[T], b: &[T]) -> bool {
 /// there or is to be written anew, or another key is announced: Qlik Cloud knows that one before the Secret does.
 fn wanted_keys(want: &Desired, seen: &Seen) -> Option<Vec<Jwk>> {
     match (&want.authentication, &seen.secret) {
-        (Authentication::GivenKey(jwk), _) => Some(vec![jwk.clone()]),
+        (Authentication::GivenKey(jwk), _) => Some(vec![(**jwk).clone()]),
         (Authentication::GeneratedKey, SecretSeen::Ours(carried))
             if carried.is_whole() && carried.minting.is_none() =>
         {

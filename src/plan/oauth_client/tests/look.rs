@@ -156,7 +156,7 @@ impl View {
         let there = world.secret.as_ref().map(|there| there.version);
         let under = world.secret.as_ref().and_then(|there| there.minting.as_ref()).map(|minting| &minting.nonce);
         let same = there == self.stored.as_ref().map(|stored| stored.version);
-        there.is_none() || same || (under.is_some() && under == announced)
+        same || (under.is_some() && under == announced)
     }
 
     /// As `report::reflect`.

@@ -107,7 +107,7 @@ fn a_given_key_is_the_only_one() {
     let auth_methods = vec!["private_key_jwt".into()];
     let client = OauthClient { auth_methods, secrets: Vec::new(), ..client() };
     (seen.client, seen.secret) = (Found::One(Box::new(client.clone())), SecretSeen::NotWanted);
-    let want = desired(Authentication::GivenKey(jwk("given")), None);
+    let want = desired(Authentication::GivenKey(Box::new(jwk("given"))), None);
     assert_eq!(word(&next(&want, &seen, now())), "publicKeys");
     seen.client = Found::One(Box::new(OauthClient { public_keys: vec![jwk("given")], ..client }));
     assert_eq!(word(&next(&want, &seen, now())), "settled Settled");
