@@ -102,7 +102,7 @@ async fn providers_are_explained_with_who_logs_in_how() {
         (
             "qidp.spec",
             &[
-                "oidc <Object> OpenID Connect: people who log in, or programs that bring a token.",
+                "oidc <Object> `OpenID` Connect: people who log in, or programs that bring a token.",
                 "Whether a human tries the login before it is used: `Skip` (default) or `Browser`.",
             ],
         ),
