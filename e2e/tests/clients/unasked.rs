@@ -3,6 +3,7 @@
 use crate::support::{HOUR, MACHINE, all_in_qlik, by_hand, hints, id, issued, ready, works};
 use e2e::sim::{Effect, FaultPlan, Match, When};
 use e2e::stage::Inside;
+use qlik_operator::keys::{Algorithm, generate};
 use serde_json::json;
 
 /// Somebody takes the client's way to authenticate away in the portal, and all its secrets go with it. The operator writes
@@ -10,7 +11,8 @@ use serde_json::json;
 async fn taken_away_and_written_back(fault: Option<Effect>) {
     let (stage, _operator) = ready("unasked", MACHINE).await;
     let id = id(&stage).await;
-    let keys = json!([{ "kty": "EC", "alg": "ES384", "use": "sig", "kid": "theirs", "crv": "P-384", "x": "eA", "y": "eQ" }]);
+    let pair = generate(Algorithm::Es384).unwrap();
+    let keys = json!([pair.public.jwk("theirs", Algorithm::Es384).unwrap()]);
     let other = json!([
         { "op": "replace", "path": "/publicKeys", "value": keys },
         { "op": "replace", "path": "/allowedAuthMethods", "value": ["private_key_jwt"] },
