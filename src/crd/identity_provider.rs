@@ -135,7 +135,7 @@ pub struct QlikIdentityProviderStatus {
     /// The provider that is about to take over, because Qlik Cloud cannot change the present one.
     pub successor: Option<SuccessorProvider>,
     /// Former providers of this object that still work.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub retiring: Vec<RetiringProvider>,
     /// The trial of a login by a human.
     pub verification: Option<VerificationStatus>,
@@ -144,14 +144,14 @@ pub struct QlikIdentityProviderStatus {
     /// The Secret that carries what an app needs to sign tokens.
     pub secret_name: Option<String>,
     /// Keys that the operator made, the one in use first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub keys: Vec<IssuedSecret>,
     /// When the key is replaced next.
     pub next_rotation_at: Option<Time>,
     /// Stands for what was written to Qlik Cloud, secrets included; it cannot be read back.
     pub fingerprint: Option<String>,
     /// Fields that Qlik Cloud shows otherwise than they were written. They are not compared.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub not_compared: Vec<String>,
     /// Names the last announced creation whose outcome stands in this status.
     pub settled_intent: Option<String>,

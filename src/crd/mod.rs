@@ -68,3 +68,27 @@ pub const ROTATE_AT: &str = "qlik-operator.dev/rotate-at";
 pub fn all() -> Vec<CustomResourceDefinition> {
     vec![QlikTenant::crd(), QlikIdentityProvider::crd(), QlikOAuthClient::crd(), QlikOffboarding::crd()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    /// A status is written as a merge patch: what it leaves out stays as it was.
+    #[test]
+    fn an_empty_status_names_every_field() {
+        let fields = |value: &Value| value.as_object().map(|o| o.keys().cloned().collect::<BTreeSet<_>>()).unwrap();
+        let rows = [
+            (QlikTenant::crd(), serde_json::to_value(QlikTenantStatus::default()).unwrap()),
+            (QlikIdentityProvider::crd(), serde_json::to_value(QlikIdentityProviderStatus::default()).unwrap()),
+            (QlikOAuthClient::crd(), serde_json::to_value(QlikOAuthClientStatus::default()).unwrap()),
+            (QlikOffboarding::crd(), serde_json::to_value(QlikOffboardingStatus::default()).unwrap()),
+        ];
+        for (definition, empty) in rows {
+            let schema = serde_json::to_value(&definition.spec.versions[0].schema).unwrap();
+            let declared = fields(&schema["openAPIV3Schema"]["properties"]["status"]["properties"]);
+            assert_eq!(fields(&empty), declared, "{}", definition.spec.names.kind);
+        }
+    }
+}

@@ -6,12 +6,14 @@
 
 mod client;
 mod ground;
+mod provider;
 mod scenario;
 mod world;
 
 use client::ClientScenario;
 use e2e::stage::{Error, show};
 use ground::{Ground, Last, Point, Story};
+use provider::ProviderScenario;
 use scenario::Scenario;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -29,6 +31,11 @@ async fn the_end_is_the_same_wherever_the_operator_dies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn so_it_is_for_clients() {
     run("OAuth clients", ClientScenario::ALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_for_identity_providers() {
+    run("identity providers", ProviderScenario::ALL).await;
 }
 
 async fn run<S: Story, const N: usize>(title: &str, all: [S; N]) {
