@@ -42,15 +42,15 @@ async fn taken_away_and_written_back(fault: Option<Effect>) {
 
 #[tokio::test]
 async fn with_its_answer() {
-    taken_away_and_written_back(None).await;
+    Box::pin(taken_away_and_written_back(None)).await;
 }
 
 #[tokio::test]
 async fn with_its_answer_lost() {
-    taken_away_and_written_back(Some(Effect::Drop(When::After))).await;
+    Box::pin(taken_away_and_written_back(Some(Effect::Drop(When::After)))).await;
 }
 
 #[tokio::test]
 async fn with_its_answer_cut_short() {
-    taken_away_and_written_back(Some(Effect::Truncate(5))).await;
+    Box::pin(taken_away_and_written_back(Some(Effect::Truncate(5)))).await;
 }
