@@ -80,7 +80,7 @@ pub struct Stage {
 }
 
 /// How long anything on a stage may take to come about on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Stage {
     /// Sets up a stage on the shared control plane; no operator runs yet.

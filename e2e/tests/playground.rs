@@ -45,8 +45,8 @@ async fn what_is_up_works_as_the_hints_say_and_goes_when_told() {
         let mut lines = introduced.lines().skip_while(|line| !line.contains(&format!("# {what}")));
         lines.nth(1).unwrap().trim().trim_start_matches("$ ").to_owned()
     };
-    let settled = "kubectl wait --for=condition=Ready qliktenant/acme --timeout=60s";
-    let purged = "kubectl wait --for=jsonpath='{.status.phase}'=Purged qliktenant/acme --timeout=60s";
+    let settled = "kubectl wait --for=condition=Ready qliktenant/acme --timeout=120s";
+    let purged = "kubectl wait --for=jsonpath='{.status.phase}'=Purged qliktenant/acme --timeout=120s";
     let (apply, leave, turn) = (hint("a tenant"), hint("the customer leaves"), hint("31 days pass"));
     let script = format!("set -e; export {export}; {apply}; {settled}; {leave}; {settled}; {turn}; {purged}");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -51,7 +51,7 @@ async fn the_samples_of_the_demo_become_tenants_in_whatever_order() {
         stage.apply(&text(&samples().join(name))).await.unwrap();
     }
     for name in ["acme", "globex", "initech"] {
-        stage.kubectl(&["wait", "--for=condition=Ready", &format!("qt/{name}"), "--timeout=60s"]).await.unwrap();
+        stage.kubectl(&["wait", "--for=condition=Ready", &format!("qt/{name}"), "--timeout=120s"]).await.unwrap();
     }
     assert_eq!(stage.committed("tenant.created"), 3);
 }
@@ -66,14 +66,14 @@ async fn the_clients_of_acme_become_ready_before_or_after_acme() {
         stage.apply(&text(&file)).await.unwrap();
     }
     stage.apply(&text(&samples().join("create-with-key.yaml"))).await.unwrap();
-    stage.kubectl(&["wait", "--for=condition=Ready", "qt/acme", "--timeout=60s"]).await.unwrap();
+    stage.kubectl(&["wait", "--for=condition=Ready", "qt/acme", "--timeout=120s"]).await.unwrap();
     for (_, file) in late {
         stage.apply(&text(&file)).await.unwrap();
     }
     let all = ["audit", "dashboard", "embedding", "exports", "ingest", "mobile", "portal", "reloads"];
     for name in all {
         let object = format!("qoc/acme-{name}");
-        stage.kubectl(&["wait", "--for=condition=Ready", &object, "--timeout=60s"]).await.unwrap();
+        stage.kubectl(&["wait", "--for=condition=Ready", &object, "--timeout=120s"]).await.unwrap();
     }
     assert_eq!(stage.committed("oauth-client.created"), all.len());
     let ini = stage.read_secret("acme-portal").await.unwrap()["qlik.ini"].clone();

@@ -11,7 +11,7 @@ use crate::process::until;
 
 /// Begins the name of the objects that are asked for only to leave a mark in the log.
 const MARKER: &str = "audit-marker-";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The verbs that change something.
 const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 

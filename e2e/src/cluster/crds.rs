@@ -9,7 +9,7 @@ use super::Cluster;
 use super::error::{Error, kube_error};
 use crate::process::until;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Cluster {
     /// Applies the definitions in a YAML stream and waits until the API server serves them.

@@ -10,7 +10,7 @@ use super::error::{Error, kube_error};
 use crate::process::until;
 
 /// How long deletion may take: the namespace controller waits between its looks.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long dropping may hold up the end of a test.
 const BRIEFLY: Duration = Duration::from_secs(5);
 

@@ -20,7 +20,7 @@ impl Story<'_> {
         let apply: Vec<_> = files.iter().flat_map(|file| ["-f", file.as_str()]).collect();
         self.kubectl(&[&["apply"], &apply[..]].concat()).await?;
         let all = "qlikidentityproviders,qlikoauthclients";
-        self.kubectl(&["wait", "--for=condition=Ready", all, "--all", "--timeout=60s"]).await?;
+        self.kubectl(&["wait", "--for=condition=Ready", all, "--all", "--timeout=120s"]).await?;
         self.kubectl(&["get", all]).await?;
         self.prove("each was made by one call", {
             self.stage.committed("idp.created") == 6 && self.stage.committed("oauth-client.created") == 6
@@ -73,7 +73,7 @@ impl Story<'_> {
         self.screen.during("waiting for the app", self.app("acme")?.is_refused(self.stage)).await?;
         for kind in ["qlikoauthclient/acme-service", "qlikidentityprovider/acme-login"] {
             let covered = "--for=jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=CoveredByTenantDeactivated";
-            self.kubectl(&["wait", covered, kind, "--timeout=60s"]).await?;
+            self.kubectl(&["wait", covered, kind, "--timeout=120s"]).await?;
         }
         self.prove("acme's service is refused now, and its objects say why", true)?;
         for name in ["globex", "initech"] {
@@ -87,7 +87,7 @@ impl Story<'_> {
 
     /// What the reactivation means for those inside.
     pub(super) async fn let_in_again(&self) -> Result<(), Error> {
-        let ready = ["wait", "--for=condition=Ready", "qlikoauthclient/acme-service", "--timeout=60s"];
+        let ready = ["wait", "--for=condition=Ready", "qlikoauthclient/acme-service", "--timeout=120s"];
         self.screen.during("waiting for the app", self.app("acme")?.works(self.stage)).await?;
         self.kubectl(&ready).await?;
         self.prove("acme's service works again, with the very same client", {
@@ -109,7 +109,7 @@ impl Story<'_> {
     pub(super) async fn insiders_go(&self) -> Result<(), Error> {
         let calls = self.stage.called("DELETE", "");
         let file = format!("{SAMPLES}/onboarding/acme.yaml");
-        self.kubectl(&["delete", "-f", &file, "--timeout=60s"]).await?;
+        self.kubectl(&["delete", "-f", &file, "--timeout=120s"]).await?;
         let left = self.stage.all::<QlikIdentityProvider>().list(&ListParams::default()).await?.items.len();
         self.prove("acme's logins and clients are let go, without a call", {
             left == 4 && self.stage.called("DELETE", "") == calls

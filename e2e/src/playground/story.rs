@@ -58,7 +58,7 @@ impl Story<'_> {
         let files = ["create-with-key", "create-from-tenant", "default-credentials"].map(file);
         self.kubectl(&["apply", "-f", &file("secrets/acme")]).await?;
         self.kubectl(&["apply", "-f", &files[0], "-f", &files[1], "-f", &files[2]]).await?;
-        self.kubectl(&["wait", "--for=condition=Ready", "qliktenant", "--all", "--timeout=60s"]).await?;
+        self.kubectl(&["wait", "--for=condition=Ready", "qliktenant", "--all", "--timeout=120s"]).await?;
         self.kubectl(&["get", "qliktenants"]).await?;
         let tenants = self.stage.sim.tenants();
         let live = tenants.iter().filter(|tenant| tenant.status == Status::Active).count();
@@ -150,7 +150,7 @@ impl Story<'_> {
         let record = self.object("acme").await?.status.and_then(|status| status.offboarding);
         let record = record.ok_or("acme's status names no record")?;
         self.insiders_go().await?;
-        self.kubectl(&["delete", "qliktenant", "acme", "--timeout=60s"]).await?;
+        self.kubectl(&["delete", "qliktenant", "acme", "--timeout=120s"]).await?;
         self.stage.until_gone("acme").await?;
         self.kubectl(&["get", "qliktenants"]).await?;
         self.kubectl(&["get", "qlikoffboarding", &record, "--output=yaml"]).await?;
@@ -211,7 +211,7 @@ impl Story<'_> {
 
     async fn kubectl_until_phase(&self, phase: &str) -> Result<(), Error> {
         let wanted = format!("--for=jsonpath={{.status.phase}}={phase}");
-        self.kubectl(&["wait", &wanted, "qliktenant/acme", "--timeout=60s"]).await
+        self.kubectl(&["wait", &wanted, "qliktenant/acme", "--timeout=120s"]).await
     }
 
     /// Runs kubectl in front of everybody; fails when kubectl does.

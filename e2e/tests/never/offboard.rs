@@ -178,7 +178,7 @@ async fn the_namespace_is_deleted() {
     // What the operator holds back is let go at once; the namespace controller then takes its own time to look again.
     until_none_inside(&stage).await;
     let gone = async || Ok(namespaces.get_opt(stage.ns()).await?.is_none().then_some(()));
-    until::<_, Error, _>(PATIENCE * 3, "the namespace goes", gone).await.unwrap();
+    until::<_, Error, _>(PATIENCE * 2, "the namespace goes", gone).await.unwrap();
     let changed: Vec<_> = stage.sim.journal().into_iter().filter(|e| e.committed && e.method != "GET").collect();
     assert!(changed.iter().all(|entry| entry.path.contains("/oauth/")), "{changed:#?}");
 }
