@@ -62,6 +62,11 @@ async fn another_product_replaces_a_login() {
 async fn the_oldest_object_has_the_login_and_the_others_name_it() {
     let (stage, _operator) = stage("login").await;
     let first = apply(&stage, "first", LOGIN).await;
+    // Kubernetes' dates have whole seconds: only in the next one the second object is surely the younger one.
+    let created = first.metadata.creation_timestamp.clone().unwrap().0.to_string();
+    let clock = ["create", "configmap", "clock", "--dry-run=server", "-o", "jsonpath={.metadata.creationTimestamp}"];
+    let later = async || Ok((stage.kubectl(&clock).await?.as_str() > created.as_str()).then_some(()));
+    stage.until_some("the next second", later).await.unwrap();
     put(&stage, "second", &saml("https://two.example")).await;
     says(&stage, "second", "Conflict", &["QlikIdentityProvider", "/first is older"]).await;
     assert_eq!(all_in_qlik(&stage).len(), 1, "nothing is made for the second");

@@ -63,9 +63,13 @@ impl Others<'_> {
 /// Qlik's word for the login that every tenant has.
 const QLIK_ACCOUNT: &str = "qlik";
 
-fn age(object: &QlikIdentityProvider) -> (Timestamp, String) {
+/// What orders those who ask for a login. Kubernetes' dates have whole seconds: of two of the same second the one that has
+/// the login keeps it, and where neither has, the name decides.
+fn age(object: &QlikIdentityProvider) -> (Timestamp, bool, String) {
     let created = object.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |at| at.0);
-    (created, object.uid().unwrap_or_default())
+    let status = object.status.as_ref();
+    let has_it = status.is_some_and(|status| status.provider_id.is_some() && status.active == Some(true));
+    (created, !has_it, title(object))
 }
 
 fn title(object: &QlikIdentityProvider) -> String {
