@@ -57,9 +57,13 @@ impl Appearance {
     /// Of an object with this metadata, `rest` being what else of it counts.
     pub(super) fn new(meta: &ObjectMeta, rest: &str) -> Self {
         let (generation, deleting) = (meta.generation.unwrap_or_default(), meta.deletion_timestamp.is_some());
-        let version = meta.resource_version.as_deref().and_then(|version| version.parse().ok());
-        Self { looks: fnv1a(&format!("{generation}/{deleting}/{rest}")), version: version.unwrap_or_default() }
+        Self { looks: fnv1a(&format!("{generation}/{deleting}/{rest}")), version: version(meta) }
     }
+}
+
+/// The version of an object as a number that grows with each write.
+pub(super) fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// The watch shows what was written within this time, or is broken.

@@ -3,6 +3,7 @@
 //! It only ever makes the operator act sooner than the annotation alone would allow: whatever is not remembered here is
 //! of unknown outcome.
 
+use super::gate::version;
 use crate::plan::intent::{ACT_WITHIN, Call, Intent};
 use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
@@ -169,10 +170,6 @@ impl Ledger {
 
 fn place(meta: &ObjectMeta) -> String {
     format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-}
-
-fn version(meta: &ObjectMeta) -> u64 {
-    meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 const REACTIVATION_SHOWS_WITHIN: Duration = Duration::from_secs(120);

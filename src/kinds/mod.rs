@@ -1,6 +1,7 @@
 //! One implementation of `Managed` for each kind: gather, observe, act.
 
 mod children;
+mod fence;
 mod identity_provider;
 mod oauth_client;
 mod offboarding;

@@ -1,7 +1,6 @@
 //! What the plans of a tenant's children have in common.
 
-use super::{Finding, Next};
-use crate::crd::Reason;
+use super::Finding;
 use crate::qlik::TenantId;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -37,11 +36,6 @@ pub enum Place {
 pub const SECOND_LOOK: Duration = Duration::from_secs(15);
 /// How often to look while something passes by itself.
 pub const SOON: Duration = Duration::from_secs(2);
-
-/// A state that only a human ends. Looked at again now and then, since not every cure shows as an event.
-pub(super) fn human<S>(reason: Reason, message: impl Into<String>) -> Next<S> {
-    Next::Wait { finding: Finding::human(reason, message), recheck: Duration::from_secs(600) }
-}
 
 /// The time until an instant; nothing when it is past.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> Duration {

@@ -68,6 +68,11 @@ impl Finding {
     }
 }
 
+/// A state that only a human ends. Looked at again now and then, since not every cure shows as an event.
+fn human<S>(reason: Reason, message: impl Into<String>) -> Next<S> {
+    Next::Wait { finding: Finding::human(reason, message), recheck: Duration::from_secs(600) }
+}
+
 /// How often to look at something that changes only when a human acts, or at a countdown.
 pub const HOURLY: Duration = Duration::from_secs(3600);
 

@@ -1,15 +1,16 @@
 //! The steps of an identity provider that are kept in Kubernetes: the announcement, the Secret, and what the status knows.
 //! Those that call Qlik Cloud are in `calls`.
 
+use super::super::fence;
 use super::super::parent::Parent;
 use super::keyring::{self, Keyring, Pairs, PrivateKey};
 use super::{Sight, observe};
-use crate::crd::{CHILD_FINALIZER, INTENT, QlikIdentityProvider, QlikIdentityProviderStatus, RetiringProvider};
+use crate::crd::{CHILD_FINALIZER, QlikIdentityProvider, QlikIdentityProviderStatus, RetiringProvider};
 use crate::crd::{IssuedSecret, SuccessorProvider, whole_seconds};
 use crate::engine::{Acted, Context, Error, api_of, write};
 use crate::keys;
 use crate::plan::identity_provider::Step;
-use crate::plan::intent::{Call, Intent, IntentStep};
+use crate::plan::intent::{Intent, IntentStep};
 use crate::qlik::{IdentityProvider, ProviderId};
 use crate::secrets;
 use jiff::Timestamp;
@@ -113,10 +114,7 @@ impl Work<'_> {
             record: None,
             replaces: None,
         };
-        self.cx.ledger.note(&intent.nonce, Call::NotSent);
-        let text = serde_json::to_string(&intent).unwrap_or_default();
-        let api = api_of(self.object, &self.cx.client);
-        write::hold(&api, &self.object.metadata, CHILD_FINALIZER, json!({ INTENT: text })).await
+        fence::announce(self.object, CHILD_FINALIZER, &intent, self.cx).await
     }
 
     /// What is known after a step without looking again.

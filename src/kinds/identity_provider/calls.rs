@@ -1,15 +1,15 @@
 //! The steps of an identity provider that change something in Qlik Cloud.
 
+use super::super::fence;
 use super::act::{Draft, Outcome, Work};
 use super::report;
-use crate::crd::{INTENT, SuccessorProvider, VerificationStatus};
-use crate::engine::{Acted, Error, api_of, within};
+use crate::crd::{SuccessorProvider, VerificationStatus};
+use crate::engine::{Acted, Error};
 use crate::plan::identity_provider::{Change, Print, Role, differing, unchangeable};
-use crate::plan::intent::{Call, IntentSeen, IntentStep};
+use crate::plan::intent::IntentStep;
 use crate::qlik::{
-    self, Effect, IdentityProvider, NewIdentityProvider, Options, Protocol, ProviderChange, ProviderId, TenantApi,
+    self, IdentityProvider, NewIdentityProvider, Options, Protocol, ProviderChange, ProviderId, TenantApi,
 };
-use kube::ResourceExt;
 use serde_json::json;
 
 impl Work<'_> {
@@ -25,8 +25,8 @@ impl Work<'_> {
         let nonce = self.sight.seen.intent.of(IntentStep::Create).ok_or(Error::Raced)?.nonce.clone();
         let new = self.new_provider(kid)?;
         let api = self.api()?;
-        self.still_the_same(&nonce).await?;
-        let made = self.announced(&nonce, api.create_identity_provider(&new)).await?;
+        fence::still_the_same(self.object, &nonce, self.cx).await?;
+        let made = fence::announced(&nonce, api.create_identity_provider(&new), self.cx).await?;
         let provider = made.provider;
         self.cx.ledger.made(&self.uid(), provider.id.as_str());
         self.touch();
@@ -219,35 +219,6 @@ impl Work<'_> {
         draft.retiring.retain(|one| one.id != id.as_str());
         draft.successor.take_if(|successor| successor.id == id.as_str());
         self.knowing(draft, |mine| mine.retain(|provider| provider.id != *id))
-    }
-
-    /// Makes the call that was announced, and remembers what is known of it from before it is sent.
-    async fn announced<T>(
-        &self,
-        nonce: &str,
-        call: impl Future<Output = Result<T, qlik::Error>> + Send,
-    ) -> Result<T, Error> {
-        self.cx.ledger.note(nonce, Call::Unknown);
-        let outcome = call.await;
-        match &outcome {
-            Ok(_) => self.cx.ledger.note(nonce, Call::Closed),
-            Err(error) if error.effect() == Effect::None => self.cx.ledger.note(nonce, Call::NoEffect),
-            Err(_) => {}
-        }
-        outcome.map_err(Error::from)
-    }
-
-    /// Reads the object live and compares it with the one that was decided on.
-    async fn still_the_same(&self, nonce: &str) -> Result<(), Error> {
-        let api = api_of(self.object, &self.cx.client);
-        let live = within("read the object once more", api.get(&self.object.name_any())).await?;
-        let annotation = live.annotations().get(INTENT).map(String::as_str);
-        let announced = matches!(IntentSeen::read(annotation, |_| Call::Unknown),
-            IntentSeen::Found { intent, .. } if intent.nonce == nonce);
-        let same = live.uid() == self.object.uid()
-            && live.metadata.generation == self.object.metadata.generation
-            && live.metadata.deletion_timestamp.is_none();
-        if announced && same && !live.spec.suspend { Ok(()) } else { Err(Error::Raced) }
     }
 }
 

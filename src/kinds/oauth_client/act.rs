@@ -1,13 +1,14 @@
 //! The steps of an OAuth client. Each makes one effect, in Qlik Cloud or in Kubernetes; what a one-time answer holds is
 //! written to its Secret in the same step.
 
+use super::super::fence;
 use super::super::parent::Parent;
 use super::{Sight, observe};
-use crate::crd::{CHILD_FINALIZER, INTENT, QlikOAuthClient, QlikOAuthClientStatus, Reason};
-use crate::engine::{Acted, Context, Error, api_of, within, write};
-use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
+use crate::crd::{CHILD_FINALIZER, QlikOAuthClient, QlikOAuthClientStatus, Reason};
+use crate::engine::{Acted, Context, Error, api_of, write};
+use crate::plan::intent::{Intent, IntentStep};
 use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
-use crate::qlik::{self, Effect, NewOauthClient, OauthClient, OauthClientChange, OauthClientId};
+use crate::qlik::{self, NewOauthClient, OauthClient, OauthClientChange, OauthClientId};
 use kube::ResourceExt;
 use serde_json::json;
 
@@ -129,10 +130,7 @@ impl Work<'_> {
             record: None,
             replaces: None,
         };
-        self.cx.ledger.note(&intent.nonce, Call::NotSent);
-        let text = serde_json::to_string(&intent).unwrap_or_default();
-        let api = api_of(self.object, &self.cx.client);
-        write::hold(&api, &self.object.metadata, CHILD_FINALIZER, json!({ INTENT: text })).await
+        fence::announce(self.object, CHILD_FINALIZER, &intent, self.cx).await
     }
 
     async fn create(&self, draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {
@@ -158,9 +156,9 @@ impl Work<'_> {
             consent: want.consent,
         };
         let (api, key) = (self.api()?, key);
-        self.still_the_same(&nonce).await?;
+        fence::still_the_same(self.object, &nonce, self.cx).await?;
         let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
-        let (client, secret) = self.announced(&nonce, api.create_oauth_client(&new, paid)).await?;
+        let (client, secret) = fence::announced(&nonce, api.create_oauth_client(&new, paid), self.cx).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();
         // The next object of this name must not look for it in a list from before.
@@ -223,34 +221,5 @@ impl Work<'_> {
         self.cx.ledger.safe(&self.uid());
         self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         Draft { client_id: None, tenant: None, missing_since: None, published_at: None, issued: Vec::new(), ..draft }
-    }
-
-    /// Makes the call that was announced, and remembers what is known of it from before it is sent.
-    pub(super) async fn announced<T>(
-        &self,
-        nonce: &str,
-        call: impl Future<Output = Result<T, qlik::Error>> + Send,
-    ) -> Result<T, Error> {
-        self.cx.ledger.note(nonce, Call::Unknown);
-        let outcome = call.await;
-        match &outcome {
-            Ok(_) => self.cx.ledger.note(nonce, Call::Closed),
-            Err(error) if error.effect() == Effect::None => self.cx.ledger.note(nonce, Call::NoEffect),
-            Err(_) => {}
-        }
-        outcome.map_err(Error::from)
-    }
-
-    /// Reads the object live and compares it with the one that was decided on.
-    async fn still_the_same(&self, nonce: &str) -> Result<(), Error> {
-        let api = api_of(self.object, &self.cx.client);
-        let live = within("read the object once more", api.get(&self.object.name_any())).await?;
-        let annotation = live.annotations().get(INTENT).map(String::as_str);
-        let announced = matches!(IntentSeen::read(annotation, |_| Call::Unknown),
-            IntentSeen::Found { intent, .. } if intent.nonce == nonce);
-        let same = live.uid() == self.object.uid()
-            && live.metadata.generation == self.object.metadata.generation
-            && live.metadata.deletion_timestamp.is_none();
-        if announced && same && !live.spec.suspend { Ok(()) } else { Err(Error::Raced) }
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets and keys of an OAuth client: made, and handed over to the app's Secret in the same step.
 
+use super::super::fence;
 use super::act::Work;
 use super::delivery::{self, Delivery, Kind, MINTING, Secrets};
 use super::report;
@@ -98,7 +99,7 @@ impl Work<'_> {
         let (minting, _) = carried.minting.clone().ok_or(Error::Raced)?;
         let (api, id) = (self.api()?, self.id()?);
         let held = self.held_values(&carried.issued);
-        let minted = self.announced(&minting.nonce, api.mint_client_secret(id)).await?;
+        let minted = fence::announced(&minting.nonce, api.mint_client_secret(id), self.cx).await?;
         self.touch();
         let made = self.issued(&minted.hint, (minted.created_at, minted.created_by), &minted.secret, None)?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();
@@ -120,7 +121,7 @@ impl Work<'_> {
         if age > ACT_WITHIN {
             return Err(Error::Raced);
         }
-        self.announced(&minting.nonce, api.change_oauth_client(&id, &change)).await?;
+        fence::announced(&minting.nonce, api.change_oauth_client(&id, &change), self.cx).await?;
         self.touch();
         let made = self.issued(&jwk.kid.clone(), (None, None), &pair.private_pem, Some(jwk))?;
         let issued: Vec<_> = std::iter::once(made).chain(former.iter().cloned()).collect();

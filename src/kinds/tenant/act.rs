@@ -3,10 +3,11 @@
 use super::{Sight, gather, observe};
 use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
+use crate::kinds::fence;
 use crate::kinds::records::{self, Dates};
-use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
+use crate::plan::intent::{Intent, IntentSeen, IntentStep};
 use crate::plan::tenant::{Announcement, Bound, KEPT, Seen, Step, TargetSeen, View};
-use crate::qlik::{self, Credential, Effect, Hostname, Patch, Tenant, TenantId};
+use crate::qlik::{self, Credential, Hostname, Patch, Tenant, TenantId};
 use crate::secrets;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -112,35 +113,11 @@ impl Work<'_> {
             replaces: announcement.replaces,
             nonce,
         };
-        self.cx.ledger.note(&intent.nonce, Call::NotSent);
-        let text = serde_json::to_string(&intent).unwrap_or_default();
-        let api = api_of(self.tenant, &self.cx.client);
-        write::hold(&api, &self.tenant.metadata, FINALIZER, json!({ INTENT: text })).await
+        fence::announce(self.tenant, FINALIZER, &intent, self.cx).await
     }
 
     fn intent(&self, step: IntentStep) -> Result<&Intent, Error> {
         self.sight.seen.intent.of(step).ok_or(Error::Raced)
-    }
-
-    /// Makes the call that was announced, and remembers what is known of it from before it is sent.
-    async fn announced<T>(
-        &self,
-        nonce: &str,
-        call: impl Future<Output = Result<T, qlik::Error>> + Send,
-    ) -> Result<T, Error> {
-        self.cx.ledger.note(nonce, Call::Unknown);
-        match call.await {
-            Ok(answer) => {
-                self.cx.ledger.note(nonce, Call::Closed);
-                Ok(answer)
-            }
-            Err(error) => {
-                if error.effect() == Effect::None {
-                    self.cx.ledger.note(nonce, Call::NoEffect);
-                }
-                Err(error.into())
-            }
-        }
     }
 
     async fn create(&self, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
@@ -148,7 +125,7 @@ impl Work<'_> {
         let license = self.sight.license.as_ref().ok_or(Error::Raced)?;
         self.still_the_same(&nonce).await?;
         let register = self.cx.cloud.register(self.region(), self.credential()?);
-        let created = self.announced(&nonce, register.create(license)).await?;
+        let created = fence::announced(&nonce, register.create(license), self.cx).await?;
         let uid = self.tenant.uid().unwrap_or_default();
         self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
         self.claim(&created.id);
@@ -292,7 +269,7 @@ impl Work<'_> {
         self.still_the_same(&nonce).await?;
         let register = self.cx.cloud.register(self.region(), self.credential()?);
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
-        let answer = self.announced(&nonce, register.deactivate(&id, confirm, days)).await?;
+        let answer = fence::announced(&nonce, register.deactivate(&id, confirm, days), self.cx).await?;
         let made = self.cx.clock.now();
         self.cx.ledger.answered(record, made, answer.purge_at);
         let (deactivated_at, purge_at) = (Some(made), Some(answer.purge_at));
@@ -302,19 +279,11 @@ impl Work<'_> {
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
     }
 
-    /// Reads the object live and compares it with the one that was decided on.
+    /// Reads the object live and compares it with the one that was decided on; nothing is called for one that is swept away.
     async fn still_the_same(&self, nonce: &str) -> Result<(), Error> {
-        let api = api_of(self.tenant, &self.cx.client);
-        let live = within("read the object once more", api.get(&self.tenant.name_any())).await?;
-        let known = |intent: &Intent| self.cx.ledger.known(intent);
-        let annotation = live.annotations().get(INTENT).map(String::as_str);
-        let announced =
-            matches!(IntentSeen::read(annotation, known), IntentSeen::Found { intent, .. } if intent.nonce == nonce);
-        let same = live.uid() == self.tenant.uid()
-            && live.metadata.generation == self.tenant.metadata.generation
-            && live.metadata.deletion_timestamp.is_some() == self.tenant.metadata.deletion_timestamp.is_some();
+        let live = fence::still_the_same(self.tenant, nonce, self.cx).await?;
         let deleting = live.metadata.deletion_timestamp.is_some();
-        if !announced || !same || live.spec.suspend || (deleting && gather::swept(&live, self.cx).await?) {
+        if deleting && gather::swept(&live, self.cx).await? {
             return Err(Error::Raced);
         }
         Ok(())

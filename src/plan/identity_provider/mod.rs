@@ -18,9 +18,9 @@ pub use drift::{differing, is_live, unchangeable};
 pub use facts::{Change, Keys, Occupant, Pair, Print, Record, Role, SecretSeen, Seen, Step, Trial};
 pub use keys::due as rotates_at;
 
-use super::child::{Deletion, Place, SOON, human, until};
+use super::child::{Deletion, Place, SOON, until};
 use super::intent::{IntentStep, Permit};
-use super::{Finding, Next};
+use super::{Finding, Next, human};
 use crate::crd::{INTENT, Phase, Reason};
 use crate::qlik::{IdentityProvider, Protocol, ProviderId};
 use jiff::Timestamp;

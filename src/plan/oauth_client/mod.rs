@@ -12,9 +12,9 @@ pub use drift::{changes, same_keys};
 pub use facts::{Carried, Content, Found, Issued, MAX_SECRETS, Minting, SecretSeen, Seen, Step};
 pub use secret::rotates_at;
 
-use super::child::{Deletion, Place, SECOND_LOOK, SOON, human, until};
+use super::child::{Deletion, Place, SECOND_LOOK, SOON, until};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
-use super::{Finding, Next};
+use super::{Finding, Next, human};
 use crate::crd::{INTENT, Phase, Reason};
 use crate::qlik::{Consent, OauthClient, OauthClientId};
 use jiff::Timestamp;

@@ -19,7 +19,7 @@ pub use facts::{
 };
 
 use super::intent::{IntentStep, Permit};
-use super::{Finding, Next};
+use super::{Finding, Next, human};
 use crate::crd::{INTENT, Lifecycle, Phase, Reason};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -45,11 +45,6 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         Lifecycle::Active => live::next(want, seen, bound, now),
         Lifecycle::Deactivated => offboard::declared(want, seen, bound, now),
     }
-}
-
-/// A state that only a human ends. Looked at again now and then, since not every cure shows as an event.
-fn human(reason: Reason, message: impl Into<String>) -> Next<Step> {
-    Next::Wait { finding: Finding::human(reason, message), recheck: Duration::from_secs(600) }
 }
 
 fn wait(phase: Phase, reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {
