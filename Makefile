@@ -55,3 +55,14 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+.PHONY: alerts
+
+# Promtool of Prometheus 2.42 or later; not part of `make test`, which needs no packages of the system.
+PROMTOOL ?= promtool
+
+# Whether each alert fires when it has to, and only then.
+alerts:
+	@command -v $(PROMTOOL) > /dev/null || { echo "no promtool: 'apt-get install prometheus', or set PROMTOOL to its path" >&2; exit 1; }
+	$(PROMTOOL) check rules charts/qlik-operator/files/alerts.yaml
+	$(PROMTOOL) test rules e2e/alerts/tests.yaml
