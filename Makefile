@@ -55,3 +55,10 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+.PHONY: image
+
+# The image of the Dockerfile, built with no network and checked. Linux, as root, with Debian's buildah.
+image:
+	e2e/image/build.sh
+	e2e/image/check.sh
