@@ -62,3 +62,14 @@ up:
 image:
 	e2e/image/build.sh
 	e2e/image/check.sh
+
+.PHONY: alerts
+
+# Promtool of Prometheus 2.42 or later; not part of `make test`, which needs no packages of the system.
+PROMTOOL ?= promtool
+
+# Whether each alert fires when it has to, and only then.
+alerts:
+	@command -v $(PROMTOOL) > /dev/null || { echo "no promtool: 'apt-get install prometheus', or set PROMTOOL to its path" >&2; exit 1; }
+	$(PROMTOOL) check rules charts/qlik-operator/files/alerts.yaml
+	$(PROMTOOL) test rules e2e/alerts/tests.yaml

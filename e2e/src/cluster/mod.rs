@@ -16,6 +16,7 @@ mod connection;
 mod crds;
 pub mod directory;
 mod error;
+pub mod go_module;
 mod identity;
 pub mod keeper;
 mod kubeconfig;
