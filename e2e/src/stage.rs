@@ -13,7 +13,7 @@ pub use children::{Inside, child_manifest, client_manifest};
 pub use faults::faults;
 pub use objects::{condition, manifest};
 pub use operator::Operator;
-pub use trap::Trap;
+pub use trap::{Blow, Trap};
 pub use witness::{in_phase, is_ready, is_stalled, show};
 
 use crate::cluster::{Cluster, Identity, TestNamespace};
