@@ -1,8 +1,9 @@
 # The targets are what CI runs; `.ci/run` calls `make test`.
-.PHONY: fmt lint doc test bench crds deny kubernetes leftovers
+.PHONY: fmt lint doc test bench crds manifests deny kubernetes leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
+CHART := cargo run --quiet --locked --package e2e --bin chart --
 CONTROL_PLANE := cargo run --quiet --locked --package e2e --bin local-control-plane --
 DENY := target/tools/bin/cargo-deny
 
@@ -28,6 +29,11 @@ crds:
 	mkdir -p crds
 	$(OPERATOR) crds > crds/.next
 	mv crds/.next crds/qlik-operator.yaml
+	$(CHART) crds
+
+# What is made from the chart: the kustomize bases, and the table of values in its README.
+manifests:
+	$(CHART) manifests
 
 # Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
 deny: $(DENY)
@@ -55,6 +61,13 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+.PHONY: image
+
+# The image of the Dockerfile, built with no network and checked. Linux, as root, with Debian's buildah.
+image:
+	e2e/image/build.sh
+	e2e/image/check.sh
 
 .PHONY: alerts
 

@@ -1,6 +1,7 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod app;
 pub mod canary;
+pub mod chart;
 pub mod cluster;
 pub mod load;
 pub mod playground;

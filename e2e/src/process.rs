@@ -12,9 +12,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 
+mod finish;
 mod owner;
 mod poll;
 
+pub use finish::{Output, finish};
 pub use owner::{OWNER_VARIABLE, Unowned, own_mark, unowned};
 pub use poll::{interval, until};
 

@@ -182,7 +182,7 @@ fn describe(components: &Components, authority: &Authority) -> Result<Ready, Err
     let credentials = authority.client("admin", &[ADMIN_GROUP])?;
     let kubeconfig = components.directory.join("admin.kubeconfig");
     let server = components.server();
-    Access { server: &server, authority: Some(&authority.certificate), credentials: Some(&credentials) }
+    Access { server: &server, authority: Some(&authority.certificate), credentials: Some(&credentials), token: None }
         .write(&kubeconfig)?;
     Ok(Ready {
         kubeconfig,

@@ -17,6 +17,7 @@ mod crds;
 pub mod directory;
 mod error;
 pub mod go_module;
+pub mod helm;
 mod identity;
 pub mod keeper;
 mod kubeconfig;
@@ -29,7 +30,7 @@ pub mod proxy;
 pub use audit::AuditLog;
 pub use error::Error;
 pub use identity::Identity;
-pub use kubectl::Output;
+pub use crate::process::Output;
 pub use namespace::TestNamespace;
 
 use connection::Keeper;
