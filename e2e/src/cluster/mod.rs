@@ -27,10 +27,10 @@ mod namespace;
 mod pki;
 pub mod proxy;
 
+pub use crate::process::Output;
 pub use audit::AuditLog;
 pub use error::Error;
 pub use identity::Identity;
-pub use crate::process::Output;
 pub use namespace::TestNamespace;
 
 use connection::Keeper;
