@@ -1,5 +1,5 @@
 # The targets are what CI runs; `.ci/run` calls `make test`.
-.PHONY: fmt lint doc test bench crds deny kubernetes leftovers
+.PHONY: fmt lint doc test bench crds docs-metrics deny kubernetes leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
@@ -28,6 +28,11 @@ crds:
 	mkdir -p crds
 	$(OPERATOR) crds > crds/.next
 	mv crds/.next crds/qlik-operator.yaml
+
+# The reference of the metrics, from the table that they are served from.
+docs-metrics:
+	$(OPERATOR) metrics > docs/.next
+	mv docs/.next docs/METRICS.md
 
 # Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
 deny: $(DENY)

@@ -3,6 +3,7 @@ pub mod app;
 pub mod canary;
 pub mod cluster;
 pub mod load;
+pub mod openmetrics;
 pub mod playground;
 pub mod process;
 pub mod sim;
