@@ -87,7 +87,7 @@ impl Cluster {
             credentials: Some(&credentials),
             token: None,
         }
-            .write(path)?;
+        .write(path)?;
         Ok(Certified { credentials, authority: authority.certificate })
     }
 

@@ -26,11 +26,12 @@ pub mod leftovers;
 mod namespace;
 mod pki;
 pub mod proxy;
+pub mod rights;
 
+pub use crate::process::Output;
 pub use audit::AuditLog;
 pub use error::Error;
 pub use identity::Identity;
-pub use crate::process::Output;
 pub use namespace::TestNamespace;
 
 use connection::Keeper;
