@@ -80,6 +80,13 @@ up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
 
+.PHONY: image
+
+# The image of the Dockerfile, built with no network and checked. Linux, as root, with Debian's buildah.
+image:
+	e2e/image/build.sh
+	e2e/image/check.sh
+
 .PHONY: alerts
 
 # Promtool of Prometheus 2.42 or later; not part of `make test`, which needs no packages of the system.
