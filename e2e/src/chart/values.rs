@@ -51,11 +51,16 @@ pub(super) fn table() -> Result<String, Error> {
     let mut table = "| value | default | meaning |\n|---|---|---|\n".to_owned();
     let all = values()?;
     for (number, value) in all.iter().enumerate() {
-        let inner: Vec<_> = all[number + 1..].iter().take_while(|next| next.path.starts_with(&format!("{}.", value.path))).collect();
+        let inner: Vec<_> =
+            all[number + 1..].iter().take_while(|next| next.path.starts_with(&format!("{}.", value.path))).collect();
         if value.meaning.is_empty() && value.holds_others() {
             continue;
         }
-        let default = if value.holds_others() && !inner.is_empty() { "as below".to_owned() } else { format!("`{}`", value.default) };
+        let default = if value.holds_others() && !inner.is_empty() {
+            "as below".to_owned()
+        } else {
+            format!("`{}`", value.default)
+        };
         table += &format!("| `{}` | {default} | {} |\n", value.path, value.meaning.replace('|', "\\|"));
     }
     Ok(table)
@@ -67,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_comment_belongs_to_the_value_below_it() {
-        let text = "# About the file.\n\n# An image.\nimage:\n  # Its tag:\n  #   v1\n  # or none.\n  tag: \"\"\nnext: {}\n";
+        let text =
+            "# About the file.\n\n# An image.\nimage:\n  # Its tag:\n  #   v1\n  # or none.\n  tag: \"\"\nnext: {}\n";
         let found = parse(text);
         let row = |value: &Value| (value.path.clone(), value.default.clone(), value.meaning.clone());
         let rows: Vec<_> = found.iter().map(row).collect();

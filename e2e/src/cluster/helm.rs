@@ -9,8 +9,7 @@ use super::error::Error;
 /// A call of helm that reads and writes nothing of the user's own.
 pub async fn command(version: Helm, home: &Path) -> Result<Command, Error> {
     let mut command = Command::new(binaries::helm(version).await?);
-    for (variable, folder) in
-        [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
+    for (variable, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
     {
         command.env(variable, home.join(folder));
     }
