@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::pki::Files;
+use super::rights;
 use crate::process::{Guarded, Launch};
 
 /// Below what Linux takes for outgoing connections by default (32768 and up), so that a port stays ours while its
 /// program is down for a moment.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Everything but the reads of chatty resources and of health: what is missing here cannot be counted by tests.
+/// Everything that operators ask for, and everything of others but the reads of chatty resources and of health: what is
+/// missing here cannot be counted by tests.
 const AUDIT_POLICY: &str = r#"apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: Metadata
+  userGroups: [OPERATORS]
 - level: None
   nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]
 - level: None
@@ -99,7 +103,10 @@ impl Components {
 
     pub(super) fn api_server(&self) -> Result<Guarded, Error> {
         let policy = self.directory.join("audit-policy.yaml");
-        fs::write(&policy, AUDIT_POLICY)?;
+        fs::write(
+            &policy,
+            AUDIT_POLICY.replace("OPERATORS", &rights::GROUPS.map(|group| format!("{group:?}")).join(", ")),
+        )?;
         let path = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
         let args = [
             format!("--etcd-servers={}", self.etcd_url()),

@@ -1,5 +1,6 @@
 //! Starts a control plane, keeps it while its owner lives, and leaves nothing behind: the work of the program
 //! `local-control-plane`.
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::directory::{Directory, sweep};
 use super::error::Error;
 use super::kubeconfig::{Access, load};
 use super::pki::{ADMIN_GROUP, Authority, Files};
+use super::rights;
 use crate::process::{Exit, Guarded, until};
 
 /// The controllers that run when no others are asked for.
@@ -179,6 +181,16 @@ impl ControlPlane {
             let newest = self.controller_manager.as_ref().or(self.api_server.as_ref());
             Error::Program(format!("{error}; {}", newest.map(Guarded::tail).unwrap_or_default()))
         })
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        let name = self.components.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Err(error) = rights::keep(&self.ready.audit_log, &name) {
+            // Nobody left to tell.
+            let _ = writeln!(io::stderr(), "local-control-plane: what operators used is not kept: {error}");
+        }
     }
 }
 

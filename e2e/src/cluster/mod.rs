@@ -27,6 +27,7 @@ pub mod leftovers;
 mod namespace;
 mod pki;
 pub mod proxy;
+pub mod rights;
 
 pub use crate::process::Output;
 pub use audit::AuditLog;
