@@ -13,6 +13,7 @@ mod identity_provider;
 mod names;
 mod oauth_client;
 mod offboarding;
+mod rules;
 mod tenant;
 
 pub use child::{
@@ -36,6 +37,7 @@ pub use offboarding::{
     ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
     QlikOffboardingStatus, Trigger,
 };
+pub use rules::Rules;
 pub use tenant::{
     Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, Origin, Purge, QlikTenant, QlikTenantSpec,
     QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,

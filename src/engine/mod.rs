@@ -23,6 +23,7 @@ pub use lean::Lean;
 pub use ledger::Ledger;
 pub use pass::reconcile;
 
+use crate::crd::Rules;
 use crate::plan::status::Verdict;
 use crate::plan::{Finding, Next};
 use jiff::Timestamp;
@@ -59,6 +60,8 @@ pub trait Managed:
     fn status(&self) -> Option<&Self::Status>;
     /// Whether a human said to stop acting.
     fn suspended(&self) -> bool;
+    /// Today's rules of the kind.
+    fn rules() -> &'static Rules;
     /// For an object that needs no look now, as far as the object itself tells: how often to look. The operator then
     /// makes no call for it when it starts.
     fn at_rest(&self) -> Option<Duration>;

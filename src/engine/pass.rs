@@ -101,10 +101,23 @@ impl<K: Managed> Pass<'_, K> {
             let finding = Finding::passing(Phase::Pending, Reason::Suspended, "spec.suspend is set: nothing is done");
             return Ended::Rest { finding, settled: false, recheck: crate::plan::HOURLY };
         }
+        if let Some(finding) = self.outdated() {
+            return Ended::Rest { finding, settled: false, recheck: crate::plan::HOURLY };
+        }
         match self.turns().await {
             Ok(ended) => ended,
             Err(error) => Ended::Failed(error),
         }
+    }
+
+    /// An object that was stored before today's rules and does not keep them: nothing is done with it but let it go.
+    fn outdated(&self) -> Option<Finding> {
+        if self.object.meta().deletion_timestamp.is_some() {
+            return None;
+        }
+        let broken = K::rules().broken(&self.object);
+        let say = || format!("this object does not keep the rules of its kind as they are now: {}", broken.join("; "));
+        (!broken.is_empty()).then(|| Finding::human(Reason::SpecInvalid, say()))
     }
 
     async fn turns(&mut self) -> Result<Ended, Error> {

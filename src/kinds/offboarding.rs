@@ -2,7 +2,7 @@
 
 use crate::crd::QlikTenant;
 use crate::crd::{
-    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger,
+    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Rules, Trigger,
 };
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, within, write};
 use crate::plan::intent::TAKE_OVER;
@@ -13,6 +13,7 @@ use crate::qlik::{OrgStatus, Region, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, ResourceExt};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 impl Managed for QlikOffboarding {
@@ -28,6 +29,11 @@ impl Managed for QlikOffboarding {
 
     fn suspended(&self) -> bool {
         false
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikOffboarding>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {

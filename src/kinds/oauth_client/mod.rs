@@ -8,7 +8,7 @@ mod report;
 
 use super::parent::{Child, Parent, is_ready};
 use crate::crd::{
-    CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, TenantRef,
+    CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, Rules, TenantRef,
 };
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::oauth_client::{Desired, Seen, Step};
@@ -19,6 +19,7 @@ use delivery::Delivery;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Everything that one turn found out about an OAuth client.
@@ -73,6 +74,11 @@ impl Managed for QlikOAuthClient {
 
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikOAuthClient>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {

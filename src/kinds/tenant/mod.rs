@@ -8,7 +8,7 @@ mod report;
 
 pub(super) use gather::swept;
 
-use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason};
+use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason, Rules};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::status::Verdict;
 use crate::plan::tenant::{Desired, Seen, Step};
@@ -16,6 +16,7 @@ use crate::plan::{Finding, HOURLY, Next, duration};
 use crate::qlik::{Credential, Region, Secret, TenantHost, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The tenant that an object holds by its status: id and host.
@@ -60,6 +61,11 @@ impl Managed for QlikTenant {
 
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikTenant>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {
