@@ -13,7 +13,8 @@ const DAY: f64 = 86_400.0;
 /// What seconds may be off, on a busy machine.
 const SLACK: f64 = 600.0;
 
-const MACHINE: &str = "appType: web
+/// A machine-to-machine client whose secret goes to the Secret `app`.
+pub(crate) const MACHINE: &str = "appType: web
 grantTypes: [client_credentials]
 scopes: [user_default]
 consent: Trusted
