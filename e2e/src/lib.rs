@@ -4,6 +4,7 @@ pub mod canary;
 pub mod chart;
 pub mod cluster;
 pub mod load;
+pub mod openmetrics;
 pub mod playground;
 pub mod process;
 pub mod sim;
