@@ -60,10 +60,12 @@ helm:
 scan: $(SCANNER)
 	mkdir -p target/scan
 	$(CONTROL_PLANE) build
-	for base in default namespaced; do \
-	  target/local-kubernetes/kubectl kustomize config/$$base > target/scan/$$base.yaml && \
-	  $(SCANNER) --config-file .checkov.yaml --file target/scan/$$base.yaml || exit 1; \
-	done
+	$(CHART) helm
+	target/local-kubernetes/kubectl kustomize config/default > target/scan/default.yaml
+	target/local-kubernetes/kubectl kustomize config/namespaced > target/scan/namespaced.yaml
+	target/local-helm/helm template qlik-operator charts/qlik-operator --namespace qlik-operator \
+	  --values e2e/tests/chart/everything.yaml > target/scan/everything.yaml
+	$(SCANNER) --config-file .checkov.yaml --directory target/scan
 
 $(SCANNER):
 	python3 -m venv target/tools/checkov
