@@ -1,5 +1,5 @@
 # The targets are what CI runs; `.ci/run` calls `make test`.
-.PHONY: fmt lint doc test bench crds manifests deny helm kubernetes scan leftovers
+.PHONY: fmt lint doc test bench crds manifests docs-metrics deny helm kubernetes scan leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
@@ -35,6 +35,11 @@ crds:
 # What is made from the chart: the kustomize bases, and the table of values in its README.
 manifests:
 	$(CHART) manifests
+
+# The reference of the metrics, from the table that they are served from.
+docs-metrics:
+	$(OPERATOR) metrics > docs/.next
+	mv docs/.next docs/METRICS.md
 
 # Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
 deny: $(DENY)

@@ -5,6 +5,7 @@ pub mod chart;
 pub mod cluster;
 pub mod load;
 pub mod node;
+pub mod openmetrics;
 pub mod playground;
 pub mod process;
 pub mod sim;

@@ -19,7 +19,7 @@ mod tenant;
 pub use child::{
     ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
 };
-pub use conditions::{ConditionType, Phase, Reason};
+pub use conditions::{ConditionType, Phase, Reason, known};
 pub use identity_protocols::{
     ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints,
     OidcProduct, OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,

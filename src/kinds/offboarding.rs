@@ -11,12 +11,13 @@ use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, HOURLY, Next};
 use crate::qlik::{OrgStatus, Region, TenantId};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Api, ResourceExt};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 impl Managed for QlikOffboarding {
+    const KIND: &'static str = "QlikOffboarding";
     const FINALIZER: Option<&'static str> = None;
     const WAY_OUT: &'static str = "nothing is needed: it is never held";
     type Status = QlikOffboardingStatus;
@@ -25,6 +26,10 @@ impl Managed for QlikOffboarding {
 
     fn status(&self) -> Option<&QlikOffboardingStatus> {
         self.status.as_ref()
+    }
+
+    fn conditions(status: &QlikOffboardingStatus) -> &[Condition] {
+        &status.conditions
     }
 
     fn suspended(&self) -> bool {

@@ -12,7 +12,7 @@ use qlik_operator::engine::chain;
 #[derive(Parser)]
 #[command(version)]
 enum Arguments {
-    /// The chart's custom resource definitions, from the operator's types.
+    /// The chart's custom resource definitions and the reference of the kinds, from the operator's types.
     Crds,
     /// The kustomize bases and the README's table of values, from the chart.
     Manifests,

@@ -1,6 +1,7 @@
 //! The Helm chart as helm renders it, and the files of the repository that are made from it.
 mod account;
 pub mod files;
+pub mod reference;
 mod rendering;
 pub mod rules;
 mod values;

@@ -71,6 +71,7 @@ impl Child for QlikIdentityProvider {
 }
 
 impl Managed for QlikIdentityProvider {
+    const KIND: &'static str = "QlikIdentityProvider";
     const FINALIZER: Option<&'static str> = Some(CHILD_FINALIZER);
     const WAY_OUT: &'static str = "set spec.deletionPolicy: Orphan, which leaves the provider in Qlik Cloud";
     type Status = QlikIdentityProviderStatus;
@@ -79,6 +80,10 @@ impl Managed for QlikIdentityProvider {
 
     fn status(&self) -> Option<&QlikIdentityProviderStatus> {
         self.status.as_ref()
+    }
+
+    fn conditions(status: &QlikIdentityProviderStatus) -> &[Condition] {
+        &status.conditions
     }
 
     fn suspended(&self) -> bool {

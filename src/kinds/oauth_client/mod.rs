@@ -62,6 +62,7 @@ impl Child for QlikOAuthClient {
 }
 
 impl Managed for QlikOAuthClient {
+    const KIND: &'static str = "QlikOAuthClient";
     const FINALIZER: Option<&'static str> = Some(CHILD_FINALIZER);
     const WAY_OUT: &'static str = "set spec.deletionPolicy: Orphan, which leaves the client in Qlik Cloud";
     type Status = QlikOAuthClientStatus;
@@ -70,6 +71,10 @@ impl Managed for QlikOAuthClient {
 
     fn status(&self) -> Option<&QlikOAuthClientStatus> {
         self.status.as_ref()
+    }
+
+    fn conditions(status: &QlikOAuthClientStatus) -> &[Condition] {
+        &status.conditions
     }
 
     fn suspended(&self) -> bool {

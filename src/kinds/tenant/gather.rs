@@ -182,7 +182,7 @@ pub(super) fn has_open_record(tenant: &QlikTenant, cx: &Context) -> bool {
         record.spec.tenant.uid == uid
             && record.status.as_ref().is_none_or(|status| status.phase == OffboardingPhase::Requested)
     };
-    cx.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
+    cx.caches.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
 }
 
 /// A sight of an object that only has to be let go.

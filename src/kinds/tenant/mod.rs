@@ -15,6 +15,7 @@ use crate::plan::tenant::{Desired, Seen, Step};
 use crate::plan::{Finding, HOURLY, Next, duration};
 use crate::qlik::{Credential, Region, Secret, TenantHost, TenantId};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub struct Sight {
 }
 
 impl Managed for QlikTenant {
+    const KIND: &'static str = "QlikTenant";
     const FINALIZER: Option<&'static str> = Some(FINALIZER);
     const WAY_OUT: &'static str = "set spec.offboarding.onDelete: Retain, which leaves the tenant as it is";
     type Status = QlikTenantStatus;
@@ -57,6 +59,10 @@ impl Managed for QlikTenant {
 
     fn status(&self) -> Option<&QlikTenantStatus> {
         self.status.as_ref()
+    }
+
+    fn conditions(status: &QlikTenantStatus) -> &[Condition] {
+        &status.conditions
     }
 
     fn suspended(&self) -> bool {
