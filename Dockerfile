@@ -15,8 +15,9 @@ ARG SOURCE_DATE_EPOCH=0
 WORKDIR /src
 COPY . .
 # Paths of the builder are of no use to whoever reads a backtrace; without them a build elsewhere gives the same bytes.
+# What was compiled before is kept beside the image, for the next build.
 # The static C library resolves names by itself, but looks into /etc/hosts only if /etc/nsswitch.conf says so.
-RUN set -eu; \
+RUN --mount=type=cache,target=/src/target set -eu; \
     target="$(rustc --version --verbose | sed -n 's/^host: //p')"; \
     cargo_home="${CARGO_HOME:-$HOME/.cargo}"; \
     flags="-C target-feature=+crt-static --remap-path-prefix=/src=. --remap-path-prefix=${cargo_home}=/cargo"; \

@@ -39,8 +39,8 @@ pub struct RunArgs {
     #[arg(long, env = "QLIK_OPERATOR_QLIK_CONNECT_TO")]
     pub qlik_connect_to: Option<SocketAddr>,
     /// Names this cluster in the marks that tie OAuth clients and identity providers in Qlik Cloud to their objects. By
-    /// default the uid of namespace kube-system or, where that may not be read, of the first of --namespaces. Give a
-    /// cluster that replaces another one the same name.
+    /// default the uid of namespace kube-system or, where that may not be read, of the namespace of
+    /// --leader-election-lease, or of the first of --namespaces. Give a cluster that replaces another one the same name.
     #[arg(long, env = "QLIK_OPERATOR_CLUSTER_ID")]
     pub cluster_id: Option<String>,
     /// Lease that decides which of several operators works, NAMESPACE/NAME. Without it there is no election: then run only

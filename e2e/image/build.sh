@@ -38,7 +38,7 @@ stamp() {
 main() {
   require buildah=buildah gcc=gcc unshare=util-linux
   cd "$workspace"
-  mkdir -p "$work"
+  mkdir -p "$work/cache"
   exec 9> "$work/lock"
   flock 9
   "$(dirname "$0")/base.sh"
@@ -53,7 +53,7 @@ main() {
   revision=$(git rev-parse HEAD)
   say "building $image with no network: some minutes"
   # No network namespace but an empty one: had anything to be fetched, this would fail.
-  unshare --net "$(command -v buildah)" --root "$work/storage" --runroot "$work/run" --storage-driver vfs \
+  TMPDIR=$work/cache unshare --net "$(command -v buildah)" --root "$work/storage" --runroot "$work/run" --storage-driver vfs \
     bud --isolation chroot --pull-never --quiet --timestamp "$epoch" --build-arg "BUILDER_IMAGE=$builder" \
     --build-arg "SOURCE_DATE_EPOCH=$epoch" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
     --tag "$image" "$context" > "$work/build.log" 2>&1 || fail "the build failed: $(tail -n 30 "$work/build.log")"

@@ -71,14 +71,15 @@ async fn check<K: Managed>(client: &Client, place: Option<&str>) -> Result<(), E
 }
 
 /// What names this cluster in marks: the setting, or the uid of a namespace that lives as long as the cluster (or as the
-/// operator's only namespaces).
+/// operator, whose Lease is in its own; or as the operator's only namespaces).
 async fn cluster_id(client: &Client, settings: &Settings) -> Result<String, Error> {
     if let Some(id) = &settings.cluster_id {
         return Ok(id.clone());
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut last = None;
-    for name in std::iter::once("kube-system").chain(settings.namespaces.first().map(String::as_str)) {
+    let own = settings.lease.iter().map(|(namespace, _)| namespace.as_str());
+    for name in std::iter::once("kube-system").chain(own).chain(settings.namespaces.first().map(String::as_str)) {
         match tokio::time::timeout(CHECK_DEADLINE, namespaces.get_metadata(name)).await {
             Ok(Ok(found)) => return Ok(found.metadata.uid.unwrap_or_default()),
             Ok(Err(source)) if matches!(source, kube::Error::Api(_)) => last = Some(source),

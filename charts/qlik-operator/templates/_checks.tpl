@@ -2,7 +2,11 @@
 
 {{- define "qlik-operator.checks" -}}
 {{- $namespaces := .Values.namespaces -}}
+{{- $codes := list "us" "eu" "de" "uk" "se" "jp" "ap" "sg" "in" "ae" "br" "fr" "il" -}}
 {{- range $code, $region := .Values.regions -}}
+  {{- if not (has $code $codes) -}}
+    {{- fail (printf "regions.%s: Qlik Cloud has no region of this code; there are %s" $code (join " " $codes)) -}}
+  {{- end -}}
   {{- if $namespaces -}}
     {{- range $region.namespaces -}}
       {{- if and (ne . "*") (not (has . $namespaces)) -}}

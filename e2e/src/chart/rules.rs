@@ -37,7 +37,7 @@ impl fmt::Display for Right {
     }
 }
 
-/// What a Role or ClusterRole grants.
+/// What a Role or `ClusterRole` grants.
 pub fn granted(role: &Document) -> BTreeSet<Right> {
     let strings = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()

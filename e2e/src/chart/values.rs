@@ -48,7 +48,7 @@ fn parse(text: &str) -> Vec<Value> {
 
 /// The table of the chart's README. Values that only hold others are rows of their own where they are explained.
 pub(super) fn table() -> Result<String, Error> {
-    let mut table = "| value | default | meaning |\n|---|---|---|\n".to_owned();
+    let mut rows = vec!["| value | default | meaning |".to_owned(), "|---|---|---|".to_owned()];
     let all = values()?;
     for (number, value) in all.iter().enumerate() {
         let inner: Vec<_> =
@@ -61,9 +61,9 @@ pub(super) fn table() -> Result<String, Error> {
         } else {
             format!("`{}`", value.default)
         };
-        table += &format!("| `{}` | {default} | {} |\n", value.path, value.meaning.replace('|', "\\|"));
+        rows.push(format!("| `{}` | {default} | {} |", value.path, value.meaning.replace('|', "\\|")));
     }
-    Ok(table)
+    Ok(rows.join("\n") + "\n")
 }
 
 #[cfg(test)]
