@@ -1,9 +1,11 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod app;
+pub mod argocd;
 pub mod canary;
 pub mod chart;
 pub mod cluster;
 pub mod load;
+pub mod node;
 pub mod openmetrics;
 pub mod playground;
 pub mod process;

@@ -17,7 +17,7 @@ mod owner;
 mod poll;
 
 pub use finish::{Output, finish};
-pub use owner::{OWNER_VARIABLE, Unowned, own_mark, unowned};
+pub use owner::{NAMESPACE_OWNER_VARIABLE, OWNER_VARIABLE, Unowned, own_mark, unowned};
 pub use poll::{interval, until};
 
 /// How a process ended.

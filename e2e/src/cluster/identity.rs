@@ -1,4 +1,5 @@
 //! Users other than the administrator.
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::authentication::v1::TokenRequest;
@@ -76,6 +77,20 @@ impl Cluster {
             .write(&path)?;
         let user = format!("system:serviceaccount:{namespace}:{name}");
         Ok(Identity { user, config: load(&path).await?, kubeconfig: path, certified: None })
+    }
+
+    /// A serving certificate and its key, in files: for a program of this cluster at this address.
+    pub fn serving(&self, name: &str, address: Ipv4Addr) -> Result<(PathBuf, PathBuf), Error> {
+        let issued = Authority::load(&self.directory)?.server(name, &[name, &address.to_string()])?;
+        let files = (self.new_file(name, "crt"), self.new_file(name, "key"));
+        write_private(&files.0, &issued.certificate)?;
+        write_private(&files.1, &issued.key)?;
+        Ok(files)
+    }
+
+    /// The certificate of the authority that all certificates of this cluster come from.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.join("ca.crt")
     }
 
     fn certify(&self, user: &str, groups: &[&str], path: &Path) -> Result<Certified, Error> {

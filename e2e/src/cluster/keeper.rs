@@ -1,6 +1,7 @@
 //! Starts a control plane, keeps it while its owner lives, and leaves nothing behind: the work of the program
 //! `local-control-plane`.
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// As in kube-controller-manager's `--controllers`.
     pub controllers: String,
+    /// The address at which nodes find the API server; without one it is bound to loopback.
+    pub advertise: Option<Ipv4Addr>,
 }
 
 /// Where a control plane is to be found: the line that the keeper prints when it is ready.
@@ -89,9 +92,10 @@ impl ControlPlane {
         let authority = Authority::create(&path)?;
         let components = Components {
             binaries,
-            files: Files::create(&path, &authority)?,
+            files: Files::create(&path, &authority, settings.advertise)?,
             ports: Ports::pick()?,
             controllers: settings.controllers.clone(),
+            advertise: settings.advertise,
             directory: path,
         };
         let ready = describe(&components, &authority)?;

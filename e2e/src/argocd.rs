@@ -1,0 +1,6 @@
+//! Argo CD and what this repository gives it: health checks, actions, and the real thing to try them with.
+
+pub mod admin;
+pub mod cases;
+pub mod program;
+pub mod scripts;
