@@ -62,6 +62,9 @@ pub fn kept() -> Result<BTreeSet<Used>, Error> {
     };
     for file in files {
         let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
         let text = fs::read_to_string(&path)?;
         let part: BTreeSet<Used> = serde_json::from_str(&text)
             .map_err(|error| Error::Document(path.display().to_string(), error.to_string()))?;
@@ -84,5 +87,8 @@ pub(super) fn keep(log: &Path, name: &str) -> Result<(), Error> {
     }
     fs::create_dir_all(directory())?;
     let json = serde_json::to_string_pretty(&used).map_err(io::Error::from)?;
-    Ok(fs::write(directory().join(format!("{name}.json")), json)?)
+    // Written beside and moved: somebody may be reading.
+    let next = directory().join(format!("{name}.next"));
+    fs::write(&next, json)?;
+    Ok(fs::rename(next, directory().join(format!("{name}.json")))?)
 }
