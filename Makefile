@@ -56,7 +56,7 @@ up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
 
-.PHONY: argocd-config argocd-scripts
+.PHONY: argocd-config argocd-scripts e2e-argocd
 
 ARGOCD := cargo run --quiet --locked --package e2e --bin e2e-argocd --
 
@@ -69,3 +69,9 @@ argocd-config:
 # runs that table, too, in a Lua of the same version.
 argocd-scripts:
 	$(ARGOCD) scripts
+
+# Argo CD itself, as local processes beside the control plane, the operator and the simulated Qlik Cloud, syncing from a
+# local Git repository. Needs git and Debian's redis-server.
+e2e-argocd: argocd-scripts
+	cargo build --locked --package e2e --bins
+	$(ARGOCD) story

@@ -27,6 +27,7 @@ mod pki;
 pub mod proxy;
 
 pub use audit::AuditLog;
+pub(crate) use components::free_ports;
 pub use error::Error;
 pub use identity::Identity;
 pub use kubectl::Output;
