@@ -75,7 +75,7 @@ $(SCANNER):
 leftovers:
 	$(CONTROL_PLANE) check
 
-.PHONY: demo up
+.PHONY: demo up lab
 
 # The story of three customers, told and checked in well under a minute; the first time it builds for some minutes.
 demo:
@@ -86,6 +86,12 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+# A cluster without an operator, to install it into with Helm; left running until Ctrl-C.
+lab:
+	cargo build --locked --package e2e --bins
+	$(CONTROL_PLANE) helm
+	cargo run --quiet --locked --package e2e --bin playground -- lab
 
 .PHONY: image
 
@@ -105,7 +111,7 @@ alerts:
 	$(PROMTOOL) check rules charts/qlik-operator/files/alerts.yaml
 	$(PROMTOOL) test rules e2e/alerts/tests.yaml
 
-.PHONY: argocd-config argocd-scripts
+.PHONY: argocd-config argocd-scripts e2e-argocd
 
 ARGOCD := cargo run --quiet --locked --package e2e --bin e2e-argocd --
 
@@ -118,3 +124,9 @@ argocd-config:
 # runs that table, too, in a Lua of the same version.
 argocd-scripts:
 	$(ARGOCD) scripts
+
+# Argo CD itself, as local processes beside the control plane, the operator and the simulated Qlik Cloud, syncing from a
+# local Git repository. Needs git and Debian's redis-server.
+e2e-argocd: argocd-scripts
+	cargo build --locked --package e2e --bins
+	$(ARGOCD) story

@@ -3,5 +3,5 @@ local function reconcile()
   if spec.suspend then
     return nil, "spec.suspend is set: the operator does not look at this object"
   end
-  return now()
+  return now("requested-at")
 end

@@ -12,5 +12,5 @@ local function rotate()
   if annotation("rotate-at") ~= status.lastHandledRotateAt then
     return nil, "a replacement is asked for already and not done yet"
   end
-  return now()
+  return now("rotate-at")
 end

@@ -1,7 +1,7 @@
 //! Argo CD with what this repository gives it: the generated settings, and tests with the real thing.
 
 use clap::{Parser, Subcommand};
-use e2e::argocd::{admin, scripts};
+use e2e::argocd::{admin, scripts, story};
 use e2e::playground::Screen;
 use e2e::stage::Error;
 use std::io::Write;
@@ -21,6 +21,8 @@ enum Task {
     Config,
     /// Run every script on a table of objects, by Argo CD's own commands. No cluster is needed.
     Scripts,
+    /// Customers that come and go by commits, with Argo CD, Kubernetes, Git and Redis as local processes.
+    Story,
 }
 
 fn main() -> ExitCode {
@@ -41,5 +43,6 @@ async fn run(task: Task, screen: &Screen) -> Result<(), Error> {
     match task {
         Task::Config => Ok(std::io::stdout().write_all(scripts::config_map().as_bytes())?),
         Task::Scripts => admin::check(screen).await,
+        Task::Story => Box::pin(story::tell(screen)).await,
     }
 }
