@@ -90,7 +90,7 @@ up:
 # A cluster without an operator, to install it into with Helm; left running until Ctrl-C.
 lab:
 	cargo build --locked --package e2e --bins
-	$(CONTROL_PLANE) helm
+	$(CHART) helm
 	cargo run --quiet --locked --package e2e --bin playground -- lab
 
 .PHONY: image
