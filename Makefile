@@ -1,9 +1,11 @@
 # The targets are what CI runs; `.ci/run` calls `make test`.
-.PHONY: fmt lint doc test bench crds deny kubernetes leftovers
+.PHONY: fmt lint doc test bench crds manifests docs-metrics deny helm kubernetes scan leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
+CHART := cargo run --quiet --locked --package e2e --bin chart --
 CONTROL_PLANE := cargo run --quiet --locked --package e2e --bin local-control-plane --
+SCANNER := target/tools/checkov/bin/checkov
 DENY := target/tools/bin/cargo-deny
 
 # Fails when something is not formatted; `cargo fmt --all` formats it.
@@ -28,6 +30,16 @@ crds:
 	mkdir -p crds
 	$(OPERATOR) crds > crds/.next
 	mv crds/.next crds/qlik-operator.yaml
+	$(CHART) crds
+
+# What is made from the chart: the kustomize bases, and the table of values in its README.
+manifests:
+	$(CHART) manifests
+
+# The reference of the metrics, from the table that they are served from.
+docs-metrics:
+	$(OPERATOR) metrics > docs/.next
+	mv docs/.next docs/METRICS.md
 
 # Licences, banned crates, duplicate versions, sources. Builds its tool first, which takes minutes.
 deny: $(DENY)
@@ -39,6 +51,25 @@ $(DENY):
 # The Kubernetes programs of the local control plane: 11 minutes with a cold Go cache, seconds with a warm one.
 kubernetes:
 	$(CONTROL_PLANE) build
+
+# Helm 4 and Helm 3: 4 minutes each with a cold Go cache, seconds with a warm one.
+helm:
+	$(CHART) helm
+
+# What a scanner says about the rendered manifests; what it is wrong about is in .checkov.yaml, with the reasons. Installs its tool first.
+scan: $(SCANNER)
+	mkdir -p target/scan
+	$(CONTROL_PLANE) build
+	$(CHART) helm
+	target/local-kubernetes/kubectl kustomize config/default > target/scan/default.yaml
+	target/local-kubernetes/kubectl kustomize config/namespaced > target/scan/namespaced.yaml
+	target/local-helm/helm template qlik-operator charts/qlik-operator --namespace qlik-operator \
+	  --values e2e/tests/chart/everything.yaml > target/scan/everything.yaml
+	$(SCANNER) --config-file .checkov.yaml --directory target/scan
+
+$(SCANNER):
+	python3 -m venv target/tools/checkov
+	target/tools/checkov/bin/pip install --quiet checkov==3.3.30
 
 # Fails when ended test runs have left processes or directories behind.
 leftovers:
@@ -55,6 +86,24 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+.PHONY: image
+
+# The image of the Dockerfile, built with no network and checked. Linux, as root, with Debian's buildah.
+image:
+	e2e/image/build.sh
+	e2e/image/check.sh
+
+.PHONY: alerts
+
+# Promtool of Prometheus 2.42 or later; not part of `make test`, which needs no packages of the system.
+PROMTOOL ?= promtool
+
+# Whether each alert fires when it has to, and only then.
+alerts:
+	@command -v $(PROMTOOL) > /dev/null || { echo "no promtool: 'apt-get install prometheus', or set PROMTOOL to its path" >&2; exit 1; }
+	$(PROMTOOL) check rules charts/qlik-operator/files/alerts.yaml
+	$(PROMTOOL) test rules e2e/alerts/tests.yaml
 
 .PHONY: argocd-config argocd-scripts e2e-argocd
 

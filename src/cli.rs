@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::config::RunArgs;
-use crate::{crd, engine, run, telemetry};
+use crate::telemetry::Telemetry;
+use crate::{crd, engine, metrics, run};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Print the reference of the metrics as Markdown.
+    Metrics,
     /// Print the version.
     Version,
 }
@@ -29,6 +32,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => start(&args),
         Command::Crds => print(&crds()),
+        Command::Metrics => print(&metrics::markdown()),
         Command::Version => print(&format!("qlik-operator {}\n", env!("CARGO_PKG_VERSION"))),
     };
     match result {
@@ -42,13 +46,15 @@ pub fn main() -> ExitCode {
 }
 
 fn start(args: &RunArgs) -> Result<(), String> {
-    telemetry::start(args)?;
     // One provider for the whole process, chosen before anything opens a connection.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "a TLS provider was installed before".to_owned())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(run::run(args)).map_err(|error| engine::chain(&error))
+    let telemetry = Telemetry::start(args, runtime.handle())?;
+    let ended = runtime.block_on(run::run(args, telemetry.filter())).map_err(|error| engine::chain(&error));
+    telemetry.stop();
+    ended
 }
 
 fn print(text: &str) -> Result<(), String> {

@@ -39,8 +39,8 @@ pub struct RunArgs {
     #[arg(long, env = "QLIK_OPERATOR_QLIK_CONNECT_TO")]
     pub qlik_connect_to: Option<SocketAddr>,
     /// Names this cluster in the marks that tie OAuth clients and identity providers in Qlik Cloud to their objects. By
-    /// default the uid of namespace kube-system or, where that may not be read, of the first of --namespaces. Give a
-    /// cluster that replaces another one the same name.
+    /// default the uid of namespace kube-system or, where that may not be read, of the namespace of
+    /// --leader-election-lease, or of the first of --namespaces. Give a cluster that replaces another one the same name.
     #[arg(long, env = "QLIK_OPERATOR_CLUSTER_ID")]
     pub cluster_id: Option<String>,
     /// Lease that decides which of several operators works, NAMESPACE/NAME. Without it there is no election: then run only
@@ -53,6 +53,27 @@ pub struct RunArgs {
     /// How long running passes may take to end after SIGTERM.
     #[arg(long, env = "QLIK_OPERATOR_DRAIN", default_value = "25s", value_parser = parse_duration)]
     pub drain: Duration,
+    /// Serve /livez, /readyz and /metrics by HTTP on this address, for instance 0.0.0.0:8080. Without it nothing is
+    /// served.
+    #[arg(long, env = "QLIK_OPERATOR_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Serve /log on this loopback address, for instance 127.0.0.1:8081: GET shows the log filter, PUT changes it.
+    #[arg(long, env = "QLIK_OPERATOR_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<SocketAddr>,
+    /// Which gauges there are for single objects: purge (of tenants), secrets (their age and rotation). They carry names
+    /// of objects as labels; an empty value turns them off.
+    #[arg(
+        long,
+        env = "QLIK_OPERATOR_METRICS_PER_OBJECT",
+        value_delimiter = ',',
+        default_value = "purge,secrets",
+        value_name = "LIST"
+    )]
+    pub metrics_per_object: Vec<String>,
+    /// Export traces by OTLP/HTTP to this collector, for instance <http://collector:4318>; /v1/traces is appended.
+    /// Without it there are no traces.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Log lines as text or json.
     #[arg(long, env = "QLIK_OPERATOR_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -103,6 +124,17 @@ pub struct Settings {
     pub concurrency: u16,
     /// Time for running passes after SIGTERM.
     pub drain: Duration,
+    /// Which single objects metrics speak of.
+    pub per_object: PerObject,
+}
+
+/// Which single objects metrics speak of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerObject {
+    /// Tenants and their purge.
+    pub purge: bool,
+    /// What the operator writes Secrets for.
+    pub secrets: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +178,11 @@ impl Settings {
             };
             default.namespaces.extend(names.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned));
         }
+        if let Some(address) = args.admin_listen.filter(|address| !address.ip().is_loopback()) {
+            let problem =
+                format!("{address} can be reached from outside: give a loopback address such as 127.0.0.1:8081");
+            return Err(Invalid { setting: "--admin-listen", problem });
+        }
         Ok(Self {
             namespaces: args.namespaces.iter().filter(|n| !n.is_empty()).cloned().collect(),
             regions,
@@ -155,6 +192,7 @@ impl Settings {
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
             drain: args.drain,
+            per_object: per_object(&args.metrics_per_object)?,
         })
     }
 
@@ -165,6 +203,17 @@ impl Settings {
             return Err(NoDefault::NotAllowed(region));
         }
         read_credential(&default.directory).map_err(|problem| NoDefault::Unreadable { region, problem })
+    }
+
+    /// The regions whose default credentials cannot be used now, and why.
+    pub fn unreadable(&self) -> Vec<String> {
+        let read = |(region, default): (&Region, &RegionDefault)| {
+            let problem = read_credential(&default.directory).err()?;
+            Some(format!("default credentials of region {region}: {problem}"))
+        };
+        let mut problems: Vec<_> = self.regions.iter().filter_map(read).collect();
+        problems.sort();
+        problems
     }
 
     /// The organization credential; `None` when there is none or it cannot be read (which is logged).
@@ -194,6 +243,26 @@ impl RunArgs {
         };
         Ok(Endpoints { domain, ca_pem, connect_to: self.qlik_connect_to })
     }
+
+    /// Where traces go.
+    pub fn otlp_endpoint(&self) -> Option<&str> {
+        self.otlp_endpoint.as_deref().map(str::trim).filter(|endpoint| !endpoint.is_empty())
+    }
+}
+
+fn per_object(words: &[String]) -> Result<PerObject, Invalid> {
+    let mut on = PerObject::default();
+    for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        match word {
+            "purge" => on.purge = true,
+            "secrets" => on.secrets = true,
+            _ => {
+                let problem = format!("{word:?} is neither purge nor secrets");
+                return Err(Invalid { setting: "--metrics-per-object", problem });
+            }
+        }
+    }
+    Ok(on)
 }
 
 fn lease(text: &str) -> Result<(String, String), Invalid> {
@@ -253,10 +322,31 @@ mod tests {
     }
 
     #[test]
+    fn gauges_for_single_objects_can_be_turned_off() {
+        let of = |args: &[&str]| settings(args).unwrap().per_object;
+        assert_eq!(of(&[]), PerObject { purge: true, secrets: true });
+        assert_eq!(of(&["--metrics-per-object", "secrets"]), PerObject { purge: false, secrets: true });
+        assert_eq!(of(&["--metrics-per-object", ""]), PerObject::default());
+    }
+
+    #[test]
+    fn a_region_without_its_files_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(&["--regional-credentials", &format!("eu={}", dir.path().display())]).unwrap();
+        let problems = settings.unreadable();
+        assert!(problems.len() == 1 && problems[0].starts_with("default credentials of region eu: "), "{problems:?}");
+        std::fs::write(dir.path().join("clientId"), "id").unwrap();
+        std::fs::write(dir.path().join("clientSecret"), "s").unwrap();
+        assert!(settings.unreadable().is_empty());
+    }
+
+    #[test]
     fn a_wrong_setting_says_which_one_and_why() {
         let text = |args: &[&str]| settings(args).unwrap_err().to_string();
         assert!(text(&["--regional-credentials", "/etc/qlik"]).contains("REGION=VALUE"));
         assert!(text(&["--regional-credentials", "xx=/etc/qlik"]).starts_with("--regional-credentials: "));
+        assert!(text(&["--admin-listen", "0.0.0.0:8081"]).contains("give a loopback address"));
+        assert!(text(&["--metrics-per-object", "purge,tenants"]).contains("\"tenants\" is neither purge nor secrets"));
         assert!(text(&["--regional-namespaces", "us=a"]).contains("has no --regional-credentials"));
     }
 }

@@ -6,11 +6,13 @@
 
 use crate::clock::Clock;
 use crate::engine::{Error, within};
+use crate::health::{Health, Need};
 use crate::term::Term;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, PostParams};
 use kube::core::ObjectMeta;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a lease lasts after its last renewal.
@@ -29,16 +31,22 @@ pub struct Candidate {
     identity: String,
     clock: Clock,
     term: Term,
+    health: Arc<Health>,
     /// The lease as it was last seen, and since when (monotonic) it has not changed.
     seen: Option<(Lease, Duration)>,
 }
 
 impl Candidate {
-    /// Prepares the candidacy; nothing is asked yet.
-    pub fn new(client: kube::Client, (namespace, name): (&str, &str), identity: &str, clock: Clock) -> Self {
+    /// Prepares the candidacy; nothing is asked yet. Whether the lease can be seen goes to `health`.
+    pub fn new(
+        client: kube::Client,
+        (namespace, name): (&str, &str),
+        identity: &str,
+        (clock, health): (Clock, Arc<Health>),
+    ) -> Self {
         let api = Api::namespaced(client, namespace);
         let term = Term::not_begun();
-        Self { api, name: name.to_owned(), identity: identity.to_owned(), clock, term, seen: None }
+        Self { api, name: name.to_owned(), identity: identity.to_owned(), clock, term, health, seen: None }
     }
 
     /// What tells the rest of the process whether it may act.
@@ -48,9 +56,11 @@ impl Candidate {
 
     /// Waits until the lease is ours. Failures of the API server are waited out.
     pub async fn elected(&mut self) {
-        let mut told = false;
+        let (mut told, mut trouble) = (false, String::new());
+        let pulse = self.health.follow("leader election");
         loop {
-            match self.try_acquire().await {
+            pulse.beat();
+            match self.look().await {
                 Ok(true) => return,
                 Ok(false) if !told => {
                     let holder = self.seen.as_ref().and_then(|(lease, _)| holder(lease)).cloned().unwrap_or_default();
@@ -58,7 +68,12 @@ impl Candidate {
                     told = true;
                 }
                 Ok(false) | Err(Error::Raced) => {}
-                Err(error) => tracing::warn!(lease = self.name, error = error.chain(), "the lease cannot be looked at"),
+                // Twice in a second: the same trouble is told once.
+                Err(error) if error.chain() != trouble => {
+                    trouble = error.chain();
+                    tracing::warn!(lease = self.name, error = trouble, "the lease cannot be looked at");
+                }
+                Err(_) => {}
             }
             pause(LOOK_EVERY).await;
         }
@@ -67,9 +82,11 @@ impl Candidate {
     /// Renews until that fails for too long, or somebody else holds the lease. Then this process must end.
     pub async fn lost(&mut self) {
         let mut renewed = self.clock.monotonic();
+        let pulse = self.health.follow("leader election");
         loop {
+            pulse.beat();
             pause(RENEW_EVERY).await;
-            match self.try_acquire().await {
+            match self.look().await {
                 Ok(true) => renewed = self.clock.monotonic(),
                 Ok(false) => return,
                 Err(error) => {
@@ -100,6 +117,16 @@ impl Candidate {
         if let Err(error) = released.await {
             tracing::warn!(lease = self.name, error = error.chain(), "the lease could not be given up; it expires");
         }
+    }
+
+    /// Takes or renews the lease, and tells whether it can be seen at all.
+    async fn look(&mut self) -> Result<bool, Error> {
+        let found = self.try_acquire().await;
+        match &found {
+            Ok(_) | Err(Error::Raced) => self.health.has(Need::Lease),
+            Err(error) => self.health.lacks(Need::Lease, &error.chain()),
+        }
+        found
     }
 
     /// Takes or renews the lease; `false` when somebody else holds it.

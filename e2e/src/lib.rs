@@ -2,8 +2,11 @@
 pub mod app;
 pub mod argocd;
 pub mod canary;
+pub mod chart;
 pub mod cluster;
 pub mod load;
+pub mod node;
+pub mod openmetrics;
 pub mod playground;
 pub mod process;
 pub mod sim;

@@ -12,10 +12,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 
+mod finish;
 mod owner;
 mod poll;
 
-pub use owner::{OWNER_VARIABLE, Unowned, own_mark, unowned};
+pub use finish::{Output, finish};
+pub use owner::{NAMESPACE_OWNER_VARIABLE, OWNER_VARIABLE, Unowned, own_mark, unowned};
 pub use poll::{interval, until};
 
 /// How a process ended.

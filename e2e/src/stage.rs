@@ -6,6 +6,7 @@ mod children;
 mod faults;
 mod objects;
 mod operator;
+pub mod rights;
 mod trap;
 mod witness;
 
@@ -13,7 +14,7 @@ pub use children::{Inside, child_manifest, client_manifest};
 pub use faults::faults;
 pub use objects::{condition, manifest};
 pub use operator::Operator;
-pub use trap::Trap;
+pub use trap::{Blow, Trap};
 pub use witness::{in_phase, is_ready, is_stalled, show};
 
 use crate::cluster::{Cluster, Identity, TestNamespace};
@@ -21,13 +22,12 @@ use crate::process::until;
 use crate::sim::{self, Running, Sim};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use qlik_operator::crd::{QlikOffboarding, QlikTenant};
-use std::collections::BTreeSet;
+use rights::OPERATORS;
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
 /// Anything that can go wrong on a stage ends the scenario.
 pub type Error = Box<dyn StdError + Send + Sync>;
@@ -43,6 +43,8 @@ pub struct Setup {
     pub sim: sim::Config,
     /// What operators log.
     pub log: String,
+    /// Install the CRDs and the rights of operators; off where installing them is what is tested.
+    pub installed: bool,
 }
 
 impl Setup {
@@ -53,6 +55,7 @@ impl Setup {
             organization: false,
             sim: sim::Config::default(),
             log: "info,qlik_operator=debug".to_owned(),
+            installed: true,
         }
     }
 
@@ -90,13 +93,18 @@ impl Stage {
 
     /// Sets up a stage on this control plane.
     pub async fn on(cluster: &'static Cluster, mut setup: Setup) -> Result<Self, Error> {
-        install(cluster).await?;
+        if setup.installed {
+            rights::install(cluster).await?;
+        }
         // Below the cluster's directory, which is swept even where this process is killed outright.
         let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(cluster.directory())?;
         setup.sim.tls_dir.get_or_insert_with(|| directory.path().join("tls"));
         let sim = Sim::start(setup.sim.clone())?;
         let namespace = cluster.namespace(&setup.prefix).await?;
-        let identity = cluster.identity(&format!("operator-{}", namespace.name()), &["qlik-operators"]).await?;
+        let identity = cluster.identity(&format!("operator-{}", namespace.name()), &[OPERATORS]).await?;
+        if setup.installed {
+            rights::elections(cluster, namespace.name()).await?;
+        }
         let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory };
         stage.write_credentials()?;
         stage.write_secrets().await?;
@@ -209,7 +217,8 @@ impl Stage {
         Ok(())
     }
 
-    fn clock_file(&self) -> PathBuf {
+    /// The file that tells operators how far their clocks are ahead.
+    pub fn clock_file(&self) -> PathBuf {
         self.directory.path().join("clock")
     }
 
@@ -223,20 +232,4 @@ impl Stage {
         let ends = |path: &str| path.split('?').next().is_some_and(|path| path.ends_with(suffix));
         self.sim.journal().iter().filter(|e| e.method == method && ends(&e.path)).count()
     }
-}
-
-/// The CRDs and the operator's rights, once for each control plane.
-async fn install(cluster: &'static Cluster) -> Result<(), Error> {
-    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::const_new(BTreeSet::new());
-    // Held until it is done: whoever comes second needs it just as well.
-    let mut done = DONE.lock().await;
-    if !done.contains(cluster.directory()) {
-        cluster.apply_crds(&qlik_operator::cli::crds()).await?;
-        let applied = cluster.kubectl(&["apply", "-f", "-"], include_str!("../../config/rbac/role.yaml")).await?;
-        if !applied.success() {
-            return Err(applied.stderr.into());
-        }
-        done.insert(cluster.directory().to_path_buf());
-    }
-    Ok(())
 }

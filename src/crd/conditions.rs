@@ -1,11 +1,12 @@
 //! Condition types, reasons and phases: closed sets, so that people and alerts can rely on the words.
 
 use schemars::JsonSchema;
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The conditions that a status carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub enum ConditionType {
     /// The declared state is reached (also for a tenant declared `Deactivated` that is).
     Ready,
@@ -32,7 +33,7 @@ impl fmt::Display for ConditionType {
 }
 
 /// Why a condition has its value. One closed set for every kind and condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub enum Reason {
     /// Declared and observed state are equal.
     Settled,
@@ -146,6 +147,12 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
+}
+
+/// The member of a closed set that this word names, if it is one.
+pub fn known<'a, T: Deserialize<'a>>(word: &'a str) -> Option<T> {
+    let word: serde::de::value::StrDeserializer<'a, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(word).ok()
 }
 
 /// Where a tenant stands, for people. Derived from what was observed; never read back as state.

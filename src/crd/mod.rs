@@ -13,12 +13,13 @@ mod identity_provider;
 mod names;
 mod oauth_client;
 mod offboarding;
+mod rules;
 mod tenant;
 
 pub use child::{
     ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
 };
-pub use conditions::{ConditionType, Phase, Reason};
+pub use conditions::{ConditionType, Phase, Reason, known};
 pub use identity_protocols::{
     ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints,
     OidcProduct, OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,
@@ -36,6 +37,7 @@ pub use offboarding::{
     ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
     QlikOffboardingStatus, Trigger,
 };
+pub use rules::Rules;
 pub use tenant::{
     Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, Origin, Purge, QlikTenant, QlikTenantSpec,
     QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,

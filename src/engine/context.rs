@@ -5,9 +5,11 @@ use super::events::Events;
 use super::gate::Gates;
 use super::lean::Lean;
 use super::ledger::Ledger;
+use super::span;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::crd::{QlikIdentityProvider, QlikOffboarding, QlikTenant};
+use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
+use crate::metrics::Passes;
 use crate::qlik::Cloud;
 use kube::Resource;
 use kube::runtime::reflector::Store;
@@ -34,23 +36,33 @@ pub struct Context {
     pub gates: Gates,
     /// Events about objects.
     pub events: Events,
-    /// Every `QlikTenant` in sight; may lag behind the API.
+    /// Every object in sight.
+    pub caches: Caches,
+    /// Where passes are counted.
+    pub passes: Passes,
+}
+
+/// Every object in sight, by kind, one store for each namespace. They may lag behind the API.
+pub struct Caches {
+    /// Every `QlikTenant`.
     pub tenants: Vec<Store<Lean<QlikTenant>>>,
-    /// Every `QlikIdentityProvider` in sight; may lag behind the API.
+    /// Every `QlikIdentityProvider`.
     pub identity_providers: Vec<Store<Lean<QlikIdentityProvider>>>,
-    /// Every `QlikOffboarding` in sight; may lag behind the API.
+    /// Every `QlikOAuthClient`.
+    pub oauth_clients: Vec<Store<Lean<QlikOAuthClient>>>,
+    /// Every `QlikOffboarding`.
     pub offboardings: Vec<Store<Lean<QlikOffboarding>>>,
 }
 
 impl Context {
     /// Every well-formed `QlikTenant` in the cache.
     pub fn all_tenants(&self) -> impl Iterator<Item = QlikTenant> + '_ {
-        self.tenants.iter().flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned())
+        self.caches.tenants.iter().flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned())
     }
 
     /// Whether a `QlikTenant` with this uid is in the cache, malformed or not.
     pub fn has_tenant(&self, uid: &str) -> bool {
-        self.tenants.iter().flat_map(Store::state).any(|lean| lean.0.meta().uid.as_deref() == Some(uid))
+        self.caches.tenants.iter().flat_map(Store::state).any(|lean| lean.0.meta().uid.as_deref() == Some(uid))
     }
 
     /// Why nothing irreversible may be done now, if the clocks disagree or Qlik Cloud's own date is not known.
@@ -77,7 +89,8 @@ pub async fn within<T>(
     what: &'static str,
     request: impl Future<Output = Result<T, kube::Error>> + Send,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(KUBE_DEADLINE, request).await {
+    let answer = span::of_request(what, tokio::time::timeout(KUBE_DEADLINE, request)).await;
+    match answer {
         Ok(answer) => answer.map_err(Error::kube(what)),
         Err(_) => Err(Error::KubeTimeout(what)),
     }

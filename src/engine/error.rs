@@ -72,7 +72,7 @@ impl Error {
     }
 
     /// RBAC refused it. Quotas and admission rules answer 403 just as well; the API server's wording tells them apart.
-    fn lacks_a_right(&self) -> bool {
+    pub fn lacks_a_right(&self) -> bool {
         matches!(self, Self::Kube { source, .. } if matches!(&**source,
             kube::Error::Api(s) if s.is_forbidden() && s.message.contains(" is forbidden: User ")))
     }

@@ -44,6 +44,15 @@ pub(super) enum Admission {
     Wait(Duration),
 }
 
+/// Where an object stands at the gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its next pass is due: it is under way, or waits for its turn.
+    pub due: bool,
+    /// Its last pass failed.
+    pub failed: bool,
+}
+
 /// What an object looks like.
 #[derive(Clone, Copy, Debug)]
 pub struct Appearance {
@@ -109,6 +118,14 @@ impl Gates {
         }
     }
 
+    /// Where an object stands. One that was never seen here is due.
+    pub fn standing(&self, uid: &str, now: Duration) -> Standing {
+        match self.lock().get(uid) {
+            Some(entry) => Standing { due: entry.due <= now, failed: entry.attempt > 0 },
+            None => Standing { due: true, failed: false },
+        }
+    }
+
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
@@ -139,6 +156,7 @@ mod tests {
         let (same, other) = (appearance(1, 7), appearance(2, 8));
         assert_eq!(gates.admit("u", same, s(0)), Admission::First);
         gates.set("u", same, (s(0), s(100)), 3);
+        assert_eq!(gates.standing("u", s(40)), Standing { due: false, failed: true });
         assert_eq!(gates.admit("u", same, s(40)), Admission::Wait(s(60)));
         assert_eq!(gates.admit("u", other, s(40)), go(0), "a new generation goes at once");
         assert_eq!(gates.admit("u", same, s(100)), go(3));

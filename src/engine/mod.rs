@@ -13,20 +13,23 @@ mod gate;
 mod lean;
 mod ledger;
 mod pass;
+mod span;
 pub mod write;
 
-pub use context::{Context, within};
+pub use context::{Caches, Context, within};
 pub use error::{Error, chain, root};
 pub use events::{Events, Note};
-pub use gate::Gates;
+pub use gate::{Gates, Standing};
 pub use lean::Lean;
 pub use ledger::Ledger;
 pub use pass::reconcile;
 
+use crate::crd::Rules;
 use crate::plan::status::Verdict;
 use crate::plan::{Finding, Next};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +47,8 @@ pub trait Managed:
     + Sync
     + 'static
 {
+    /// The kind's name.
+    const KIND: &'static str;
     /// Keeps the object until its end is decided; `None` for kinds that may go at any time.
     const FINALIZER: Option<&'static str>;
     /// How a human lets a held object go, as the end of "to let this object go …".
@@ -57,8 +62,12 @@ pub trait Managed:
 
     /// The status as it stands.
     fn status(&self) -> Option<&Self::Status>;
+    /// What a status says is true.
+    fn conditions(status: &Self::Status) -> &[Condition];
     /// Whether a human said to stop acting.
     fn suspended(&self) -> bool;
+    /// Today's rules of the kind.
+    fn rules() -> &'static Rules;
     /// For an object that needs no look now, as far as the object itself tells: how often to look. The operator then
     /// makes no call for it when it starts.
     fn at_rest(&self) -> Option<Duration>;

@@ -1,6 +1,7 @@
 //! One pass over one object.
 
 use super::gate::{Admission, Appearance};
+use super::span::Watch;
 use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, write};
 use crate::crd::{Phase, Reason};
 use crate::plan::status::{Verdict, conditions};
@@ -49,22 +50,33 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
             (0, false)
         }
     };
-    let object = match if anew { newest(object, &cx).await } else { Ok(Some(object)) } {
+    let watch = Watch::begin::<K>(object.meta(), &cx);
+    Ok(watch.over(work(object, (attempt, anew, now), &cx)).await)
+}
+
+/// The pass itself, which began at `started`, with its outcome as a word.
+async fn work<K: Managed>(
+    object: K,
+    (attempt, anew, started): (u32, bool, Duration),
+    cx: &Context,
+) -> (Action, &'static str) {
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    let object = match if anew { newest(object, cx).await } else { Ok(Some(object)) } {
         Ok(Some(object)) => object,
-        Ok(None) => return Ok(Action::await_change()),
+        Ok(None) => return (Action::await_change(), "gone"),
         Err(error) => {
             let recheck = delay::after(&error.class(), attempt + 1, jitter(&uid, attempt));
-            tracing::warn!(kind = %K::kind(&()), uid, error = error.chain(), "the object cannot be read");
-            return Ok(Action::requeue(recheck));
+            tracing::warn!(kind = %K::KIND, uid, error = error.chain(), "the object cannot be read");
+            return (Action::requeue(recheck), error.label());
         }
     };
     let draft = object.status().cloned().unwrap_or_default();
-    let mut pass = Pass { draft, object, cx: &cx, facts: SideFacts::default(), started: now, overtaken: false };
+    let mut pass = Pass { draft, object, cx, facts: SideFacts::default(), started, overtaken: false };
     let ended = match tokio::time::timeout(DEADLINE, pass.run()).await {
         Ok(ended) => ended,
         Err(_) => Ended::Failed(Error::Deadline(DEADLINE)),
     };
-    Ok(pass.finish(ended, attempt, &uid).await)
+    pass.finish(ended, attempt, &uid).await
 }
 
 /// The object read anew, as is done after a failure: when the watch is behind (the API server was away, say), what the
@@ -84,6 +96,20 @@ enum Ended {
     Failed(Error),
 }
 
+impl Ended {
+    /// A word for metrics and traces.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Rest { settled: true, .. } => "settled",
+            Self::Rest { finding, .. } if finding.reason == Reason::Suspended => "suspended",
+            Self::Rest { finding, .. } if finding.needs_human => "stalled",
+            Self::Rest { .. } => "waiting",
+            Self::Released => "released",
+            Self::Failed(error) => error.label(),
+        }
+    }
+}
+
 struct Pass<'a, K: Managed> {
     object: K,
     draft: K::Status,
@@ -101,10 +127,23 @@ impl<K: Managed> Pass<'_, K> {
             let finding = Finding::passing(Phase::Pending, Reason::Suspended, "spec.suspend is set: nothing is done");
             return Ended::Rest { finding, settled: false, recheck: crate::plan::HOURLY };
         }
+        if let Some(finding) = self.outdated() {
+            return Ended::Rest { finding, settled: false, recheck: crate::plan::HOURLY };
+        }
         match self.turns().await {
             Ok(ended) => ended,
             Err(error) => Ended::Failed(error),
         }
+    }
+
+    /// An object that was stored before today's rules and does not keep them: nothing is done with it but let it go.
+    fn outdated(&self) -> Option<Finding> {
+        if self.object.meta().deletion_timestamp.is_some() {
+            return None;
+        }
+        let broken = K::rules().broken(&self.object);
+        let say = || format!("this object does not keep the rules of its kind as they are now: {}", broken.join("; "));
+        (!broken.is_empty()).then(|| Finding::human(Reason::SpecInvalid, say()))
     }
 
     async fn turns(&mut self) -> Result<Ended, Error> {
@@ -139,7 +178,7 @@ impl<K: Managed> Pass<'_, K> {
     /// Makes one step and keeps what it left behind.
     async fn take(&mut self, step: &K::Step, seen: K::Seen) -> Result<Option<K::Seen>, Error> {
         let meta = self.object.meta();
-        tracing::debug!(kind = %K::kind(&()), namespace = meta.namespace, name = meta.name, uid = meta.uid, ?step, "step");
+        tracing::debug!(kind = %K::KIND, namespace = meta.namespace, name = meta.name, uid = meta.uid, ?step, "step");
         let Acted { object, draft, seen, persist } = self.object.act(step, seen, self.draft.clone(), self.cx).await?;
         self.draft = draft;
         if let Some(object) = object {
@@ -147,7 +186,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         if let Some(note) = self.object.note(step) {
             let meta = self.object.meta();
-            tracing::info!(kind = %K::kind(&()), namespace = meta.namespace, name = meta.name, uid = meta.uid,
+            tracing::info!(kind = %K::KIND, namespace = meta.namespace, name = meta.name, uid = meta.uid,
                 generation = meta.generation, step = note.action, outcome = "done", "{}", note.message);
             self.cx.events.publish::<K>(meta, note);
         }
@@ -185,7 +224,7 @@ impl<K: Managed> Pass<'_, K> {
     async fn release(&mut self, parting: Option<Note>) -> Result<Ended, Error> {
         let held = self.object.meta().finalizers.iter().flatten().any(|f| Some(f.as_str()) == K::FINALIZER);
         if let Some(note) = parting.filter(|_| held) {
-            tracing::warn!(kind = %K::kind(&()), namespace = self.object.meta().namespace,
+            tracing::warn!(kind = %K::KIND, namespace = self.object.meta().namespace,
                 name = self.object.meta().name, "{}", note.message);
             self.cx.events.publish::<K>(self.object.meta(), note);
         }
@@ -196,13 +235,14 @@ impl<K: Managed> Pass<'_, K> {
     }
 
     /// Publishes what was found and says when to look again.
-    async fn finish(mut self, ended: Ended, attempt: u32, uid: &str) -> Action {
+    async fn finish(mut self, ended: Ended, attempt: u32, uid: &str) -> (Action, &'static str) {
         let cx = self.cx;
+        let mut outcome = ended.label();
         let (finding, settled, recheck, failed) = match ended {
             Ended::Released => {
                 cx.gates.forget(uid);
                 cx.ledger.unclaim(uid);
-                return Action::await_change();
+                return (Action::await_change(), outcome);
             }
             Ended::Rest { finding, settled, recheck } => {
                 let recheck = if settled && recheck > VERIFY_AFTER {
@@ -224,6 +264,7 @@ impl<K: Managed> Pass<'_, K> {
                 Ok(()) => recheck,
                 Err(error) => {
                     self.log(&error, attempt);
+                    outcome = error.label();
                     delay::after(&error.class(), attempt + 1, jitter(uid, attempt)).min(recheck)
                 }
             },
@@ -231,7 +272,7 @@ impl<K: Managed> Pass<'_, K> {
         };
         let recheck = if self.overtaken { Duration::ZERO } else { recheck };
         cx.gates.set(uid, appearance(&self.object), (self.started, recheck), failed);
-        Action::requeue(recheck)
+        (Action::requeue(recheck), outcome)
     }
 
     fn verdict(&self, finding: Finding, settled: bool) -> Verdict {
@@ -279,7 +320,7 @@ impl<K: Managed> Pass<'_, K> {
 
     fn log(&self, error: &Error, attempt: u32) {
         let meta = self.object.meta();
-        let (kind, outcome, error_text) = (K::kind(&()), error.label(), error.chain());
+        let (kind, outcome, error_text) = (K::KIND, error.label(), error.chain());
         if matches!(error, Error::Raced) {
             tracing::debug!(%kind, namespace = meta.namespace, name = meta.name, outcome, "looking again");
         } else {
@@ -318,10 +359,14 @@ async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &C
     if let Admission::Wait(_) = cx.gates.admit(&uid, look, cx.clock.monotonic()) {
         return;
     }
-    match say_malformed::<K>(meta, problem, cx).await {
-        Ok(()) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
-        Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
-    }
+    let pass = async {
+        match say_malformed::<K>(meta, problem, cx).await {
+            Ok(()) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
+            Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
+        }
+        ((), "malformed")
+    };
+    Watch::begin::<K>(meta, cx).over(pass).await;
 }
 
 async fn say_malformed<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) -> Result<(), Error> {

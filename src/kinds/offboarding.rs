@@ -2,7 +2,7 @@
 
 use crate::crd::QlikTenant;
 use crate::crd::{
-    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Trigger,
+    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Rules, Trigger,
 };
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, within, write};
 use crate::plan::intent::TAKE_OVER;
@@ -11,11 +11,13 @@ use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, HOURLY, Next};
 use crate::qlik::{OrgStatus, Region, TenantId};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Api, ResourceExt};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 impl Managed for QlikOffboarding {
+    const KIND: &'static str = "QlikOffboarding";
     const FINALIZER: Option<&'static str> = None;
     const WAY_OUT: &'static str = "nothing is needed: it is never held";
     type Status = QlikOffboardingStatus;
@@ -26,8 +28,17 @@ impl Managed for QlikOffboarding {
         self.status.as_ref()
     }
 
+    fn conditions(status: &QlikOffboardingStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn suspended(&self) -> bool {
         false
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikOffboarding>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {

@@ -158,6 +158,7 @@ fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
         (record.spec.tenant_id == recorded.id).then_some((record.spec.requested_at.0, phase))
     };
     let (_, phase) = cx
+        .caches
         .offboardings
         .iter()
         .flat_map(Store::state)
@@ -202,7 +203,7 @@ async fn find(name: &str, namespace: &str, cx: &Context) -> Result<Option<QlikTe
         reason: Reason::TenantNotReady,
         message: format!("QlikTenant {name} cannot be understood: see its conditions"),
     };
-    let cached = cx.tenants.iter().find_map(|store| store.get(&reference));
+    let cached = cx.caches.tenants.iter().find_map(|store| store.get(&reference));
     if let Some(lean) = cached.filter(|lean| !cx.ledger.is_old(lean.meta())) {
         return lean.0.0.as_ref().map(|tenant| Some(tenant.clone())).map_err(|_| malformed());
     }

@@ -11,12 +11,13 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::call::Call;
 use super::classify::Asked;
 use super::error::Error;
 use super::ids::Hostname;
 use super::limits::Limits;
 use super::secret::{Credential, CredentialKey, Secret};
-use super::transport::{Answer, Call, Transport};
+use super::transport::{Answer, Transport};
 use crate::clock::Clock;
 
 /// Assumed when an answer does not say how long its token lives.

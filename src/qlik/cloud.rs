@@ -3,18 +3,20 @@
 use http::Method;
 
 use super::auth::Auth;
+use super::call::Call;
 use super::classify::Asked;
 use super::error::Error;
 use super::identity_provider::IdentityProvider;
-use super::ids::{Hostname, Hosts, Region, TenantHost};
-use super::limits::{Limits, Stats, Tier};
+use super::ids::{HostClass, Hostname, Hosts, Region, TenantHost};
+use super::limits::{Limits, Stats, Tier, Usage};
 use super::oauth_client::OauthClient;
 use super::organization::Organization;
 use super::recent::Recent;
 use super::secret::{Credential, CredentialKey};
 use super::tenants::{Register, TenantApi};
-use super::transport::{Answer, Call, Endpoints, Transport};
+use super::transport::{Answer, Endpoints, Transport};
 use crate::clock::Clock;
+use crate::metrics::Calls;
 use crate::term::Term;
 
 /// Qlik Cloud. Clones share one connection pool, the tokens and the rate budgets.
@@ -34,19 +36,11 @@ impl Cloud {
     /// Prepares the client; nothing is sent.
     pub fn new(endpoints: Endpoints, clock: Clock) -> Result<Self, Error> {
         let transport = Transport::new(&endpoints, clock.clone())?;
-        let limits = Limits::new(clock.clone());
+        let hosts = Hosts::new(endpoints.domain);
+        let limits = Limits::new(clock.clone(), hosts.clone());
         let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
         let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock.clone()));
-        Ok(Self {
-            hosts: Hosts::new(endpoints.domain),
-            transport,
-            limits,
-            auth,
-            clock,
-            term: Term::unlimited(),
-            clients,
-            providers,
-        })
+        Ok(Self { hosts, transport, limits, auth, clock, term: Term::unlimited(), clients, providers })
     }
 
     /// Makes no call that changes something once this time is over.
@@ -85,6 +79,21 @@ impl Cloud {
     /// The hosts that may be called.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// Where the requests are counted.
+    pub fn calls(&self) -> &Calls {
+        self.transport.calls()
+    }
+
+    /// Whether calls that change something are made now.
+    pub fn leads(&self) -> bool {
+        self.term.holds(self.clock.monotonic())
+    }
+
+    /// How the rate budgets of a class of hosts are used.
+    pub fn usage(&self, class: HostClass, tier: Tier) -> Usage {
+        self.limits.usage(class, tier)
     }
 
     /// What the rate budgets have done.
@@ -161,7 +170,7 @@ impl Session {
         if !call.paid {
             limits.acquire(key, &self.host, call.tier).await?;
         }
-        if call.tier == Tier::Two && !self.cloud.term.holds(self.cloud.clock.monotonic()) {
+        if call.tier == Tier::Two && !self.cloud.leads() {
             return Err(Error::NotLeading { host: self.host.clone() });
         }
         let outcome = transport.send(Asked::Api, &self.host, call, Some(token)).await;

@@ -21,6 +21,19 @@ pub enum Class {
     Conflict,
 }
 
+impl Class {
+    /// A word for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled(_) => "throttled",
+            Self::Refused => "refused",
+            Self::Misconfigured => "misconfigured",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
 /// May the call have taken effect in Qlik Cloud although there is no good answer?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

@@ -8,13 +8,14 @@ use futures::FutureExt;
 use http::Method;
 use serde_json::Value;
 
+use super::call::Call;
 use super::error::Error;
 use super::identity_provider::{IdentityProvider, NewIdentityProvider, Options, ProviderChange, Sighting};
 use super::ids::ProviderId;
 use super::oauth_clients::{deleted, is_absent};
 use super::paging::{Page, every_page, next_query};
 use super::tenants::TenantApi;
-use super::transport::{Answer, Call};
+use super::transport::Answer;
 
 const PATH: &str = "/api/v1/identity-providers";
 /// A page of a hundred would be allowed; providers with many certificates would make it too large an answer.

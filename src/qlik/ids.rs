@@ -191,6 +191,31 @@ impl TenantHost {
     }
 }
 
+/// The three kinds of hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostClass {
+    /// Where tenants are created, deactivated and reactivated.
+    Register,
+    /// A tenant's own.
+    Tenant,
+    /// The organization API's.
+    Organization,
+}
+
+impl HostClass {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Register, Self::Tenant, Self::Organization];
+
+    /// A word for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Tenant => "tenant",
+            Self::Organization => "organization",
+        }
+    }
+}
+
 /// Builds hosts under the domain of Qlik Cloud. No host that is called comes from anywhere else.
 #[derive(Clone, Debug)]
 pub struct Hosts {
@@ -216,6 +241,16 @@ impl Hosts {
     /// The organization API.
     pub fn console(&self) -> Hostname {
         Hostname(format!("console.{}", self.domain))
+    }
+
+    /// What kind of host it is, as far as its name tells.
+    pub fn class(&self, hostname: &Hostname) -> HostClass {
+        let under = hostname.as_str().strip_suffix(self.domain.as_str()).and_then(|rest| rest.strip_suffix('.'));
+        match under {
+            Some("console") => HostClass::Organization,
+            Some(rest) if rest.starts_with("register.") => HostClass::Register,
+            Some(_) | None => HostClass::Tenant,
+        }
     }
 
     /// Admits `hostname` if it is exactly one label under the region's domain, and not the register host.
@@ -281,6 +316,14 @@ mod tests {
     #[test]
     fn only_tenants_of_the_region_are_called() {
         let hosts = Hosts::new(host("qlikcloud.com"));
+        for (name, class) in [
+            ("register.us.qlikcloud.com", HostClass::Register),
+            ("console.qlikcloud.com", HostClass::Organization),
+            ("acme.us.qlikcloud.com", HostClass::Tenant),
+            ("console.us.qlikcloud.com", HostClass::Tenant),
+        ] {
+            assert_eq!(hosts.class(&host(name)), class, "{name}");
+        }
         assert_eq!(hosts.register(Region::De).as_str(), "register.de.qlikcloud.com");
         assert_eq!(hosts.console().as_str(), "console.qlikcloud.com");
         assert!(hosts.tenant(&host("acme.de.qlikcloud.com"), Region::De).is_ok());

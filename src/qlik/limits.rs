@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::Error;
-use super::ids::Hostname;
+use super::ids::{HostClass, Hostname, Hosts};
 use super::secret::CredentialKey;
 use crate::clock::Clock;
 
@@ -17,7 +17,7 @@ const LONGEST_QUEUE: Duration = Duration::from_mins(10);
 
 /// Qlik's two general tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Tier {
+pub enum Tier {
     /// Reads: 1000 a minute.
     One,
     /// Writes and token requests: 100 a minute.
@@ -25,6 +25,17 @@ pub(super) enum Tier {
 }
 
 impl Tier {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::One, Self::Two];
+
+    /// Its number.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::Two => "2",
+        }
+    }
+
     /// Time that one call costs.
     const fn cost(self) -> Duration {
         match self {
@@ -55,9 +66,21 @@ pub struct Stats {
     pub budgets: usize,
 }
 
+/// How the budgets of one class of hosts and one tier are used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Turns that were taken since the start.
+    pub spent: u64,
+    /// Calls since the start that had to wait for their turn, or were put off.
+    pub waits: u64,
+    /// What is left of the budget that is used most now, between 0 and 1.
+    pub left: f64,
+}
+
 #[derive(Clone)]
 pub(super) struct Limits {
     clock: Clock,
+    hosts: Hosts,
     state: Arc<Mutex<State>>,
 }
 
@@ -65,6 +88,14 @@ pub(super) struct Limits {
 struct State {
     budgets: HashMap<(CredentialKey, Hostname, Tier), Budget>,
     stats: Stats,
+    turns: HashMap<(HostClass, Tier), Turns>,
+}
+
+/// Turns of a class of hosts since the start.
+#[derive(Clone, Copy, Default)]
+struct Turns {
+    spent: u64,
+    waits: u64,
 }
 
 /// A token bucket in its time form: the instant up to which calls are paid for runs ahead of the clock as calls are made.
@@ -101,14 +132,23 @@ impl Budget {
         if wait.is_zero() { Turn::Now } else { Turn::Wait(wait) }
     }
 
+    /// What is left of it, between 0 and 1.
+    fn left(&self, tier: Tier, now: Duration) -> f64 {
+        if self.closed > now {
+            return 0.0;
+        }
+        let whole = tier.cost() * tier.burst();
+        1.0 - self.paid.saturating_sub(now).min(whole).div_duration_f64(whole)
+    }
+
     fn is_idle(&self, now: Duration) -> bool {
         self.paid <= now && self.closed <= now
     }
 }
 
 impl Limits {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+    pub(super) fn new(clock: Clock, hosts: Hosts) -> Self {
+        Self { clock, hosts, state: Arc::default() }
     }
 
     /// Waits for the turn of one call, at most five seconds; no call may be made without it.
@@ -149,6 +189,9 @@ impl Limits {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         let turn = state.budgets.entry((key, host.clone(), tier)).or_default().take(tier, now);
+        let turns = state.turns.entry((self.hosts.class(host), tier)).or_default();
+        turns.spent += u64::from(!matches!(turn, Turn::Held(_)));
+        turns.waits += u64::from(!matches!(turn, Turn::Now));
         match turn {
             Turn::Now => {}
             Turn::Wait(_) => state.stats.waited += 1,
@@ -169,6 +212,16 @@ impl Limits {
     pub(super) fn stats(&self) -> Stats {
         let state = self.lock();
         Stats { budgets: state.budgets.len(), ..state.stats }
+    }
+
+    /// How the budgets of a class of hosts are used. Those of all credentials and hosts count together.
+    pub(super) fn usage(&self, class: HostClass, tier: Tier) -> Usage {
+        let now = self.clock.monotonic();
+        let state = self.lock();
+        let Turns { spent, waits } = state.turns.get(&(class, tier)).copied().unwrap_or_default();
+        let of = |(_, host, at): &(CredentialKey, Hostname, Tier)| *at == tier && self.hosts.class(host) == class;
+        let used = state.budgets.iter().filter(|(key, _)| of(key));
+        Usage { spent, waits, left: used.map(|(_, budget)| budget.left(tier, now)).fold(1.0, f64::min) }
     }
 
     /// Drops full budgets; a full one is the same as none.
@@ -201,7 +254,7 @@ mod tests {
 
     fn limits() -> (Clock, Limits) {
         let clock = Clock::by_hand(Timestamp::UNIX_EPOCH);
-        (clock.clone(), Limits::new(clock))
+        (clock.clone(), Limits::new(clock, Hosts::new("qlikcloud.com".parse().unwrap())))
     }
 
     fn pass(clock: &Clock, time: Duration) {
@@ -259,6 +312,26 @@ mod tests {
         assert!(matches!(limits.take(key("c"), &other, Tier::Two), Turn::Now));
         assert!(matches!(limits.take(key("c"), &host(), Tier::One), Turn::Now));
         assert_eq!(limits.stats(), Stats { waited: 8, held: 2, closed: 0, budgets: 4 });
+    }
+
+    #[test]
+    fn the_use_of_a_class_is_that_of_the_host_that_is_used_most() {
+        let (clock, limits) = limits();
+        let (register, tier) = ("register.us.qlikcloud.com".parse().unwrap(), Tier::Two);
+        let untouched = Usage { spent: 0, waits: 0, left: 1.0 };
+        (0..12).for_each(|_| {
+            limits.take(key("c"), &host(), tier);
+        });
+        limits.take(key("d"), &host(), tier);
+        assert_eq!(limits.usage(HostClass::Tenant, tier), Usage { spent: 13, waits: 2, left: 0.0 });
+        assert_eq!(limits.usage(HostClass::Tenant, Tier::One), untouched);
+        assert_eq!(limits.usage(HostClass::Register, tier), untouched);
+        pass(&clock, tier.cost() * 7);
+        assert!((limits.usage(HostClass::Tenant, tier).left - 0.5).abs() < 1e-9, "twelve are paid for, seven are over");
+        limits.close(key("c"), &register, tier, Duration::from_secs(30));
+        assert_eq!(limits.usage(HostClass::Register, tier), Usage { left: 0.0, ..untouched });
+        pass(&clock, Duration::from_secs(30));
+        assert_eq!(limits.usage(HostClass::Register, tier), untouched);
     }
 
     #[tokio::test]

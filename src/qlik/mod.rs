@@ -5,6 +5,7 @@
 //! [`Organization`] (read-only list of tenants).
 
 mod auth;
+mod call;
 #[cfg(test)]
 mod canary_tests;
 mod classify;
@@ -40,10 +41,11 @@ pub use identity_provider::{
     IdentityProvider, NewIdentityProvider, Options, PendingState, Protocol, ProviderChange, Sighting,
 };
 pub use ids::{
-    ClientId, ForeignHost, Hostname, Hosts, Invalid, OauthClientId, ProviderId, PurgeDays, Region, TenantHost, TenantId,
+    ClientId, ForeignHost, HostClass, Hostname, Hosts, Invalid, OauthClientId, ProviderId, PurgeDays, Region,
+    TenantHost, TenantId,
 };
 pub use jwk::Jwk;
-pub use limits::Stats;
+pub use limits::{Stats, Tier, Usage};
 pub use oauth_client::{Consent, MintedSecret, NewOauthClient, OauthClient, OauthClientChange, SecretHint};
 pub use organization::{OrgStatus, OrgTenant, Organization};
 pub use secret::{Credential, CredentialKey, Secret};

@@ -9,6 +9,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::error::Error;
 use super::ids::{OauthClientId, is_opaque};
 use super::oauth_client::{
@@ -17,7 +18,7 @@ use super::oauth_client::{
 use super::paging::{Page, every_page, next_query};
 use super::secret::Secret;
 use super::tenants::TenantApi;
-use super::transport::{Answer, Call};
+use super::transport::Answer;
 
 const PATH: &str = "/api/v1/oauth-clients";
 

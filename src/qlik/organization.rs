@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::call::Call;
 use super::cloud::Session;
 use super::envelope::tame;
 use super::error::Error;
 use super::ids::{Hostname, Hosts, Region, TenantId};
 use super::paging::{Page, every_page, next_query};
 use super::tenants::instant;
-use super::transport::{Answer, Call};
+use super::transport::Answer;
 
 const PATH: &str = "/api/core/tenants";
 

@@ -6,9 +6,10 @@ use http::Method;
 use serde_json::Value;
 use url::Url;
 
+use super::call::Call;
 use super::cloud::Session;
 use super::error::Error;
-use super::transport::{Answer, Call};
+use super::transport::Answer;
 
 /// Pages of, mostly, 100 items.
 const MAX_PAGES: usize = 100;

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::call::Call;
 use super::cloud::Session;
 use super::error::Error;
 use super::ids::{Hostname, PurgeDays, TenantId};
 use super::secret::Secret;
-use super::transport::{Answer, Call};
+use super::transport::Answer;
 
 /// Creation is synchronous, its duration undocumented.
 const CREATE_DEADLINE: Duration = Duration::from_secs(30);

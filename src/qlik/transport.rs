@@ -6,24 +6,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, Method};
-use serde::Serialize;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tracing::Instrument;
-use url::Url;
 use zeroize::Zeroizing;
 
+use super::call::Call;
 use super::classify::{Asked, classify, http_date, retry_after};
 use super::envelope::{Envelope, tame};
 use super::error::Error;
 use super::ids::Hostname;
-use super::limits::Tier;
 use super::secret::Secret;
 use crate::clock::Clock;
+use crate::metrics::Calls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(20);
 const MAX_BODY: usize = 1024 * 1024;
 /// With thousands of tenants, each a host of its own, idle connections are not kept for long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,97 +44,6 @@ impl fmt::Debug for Endpoints {
             .field("ca_pem", &self.ca_pem.as_ref().map(|_| ".."))
             .field("connect_to", &self.connect_to)
             .finish()
-    }
-}
-
-/// One call of an API, independent of who makes it and where.
-#[derive(Clone)]
-pub(super) struct Call {
-    /// Names the call in logs.
-    pub(super) api: &'static str,
-    pub(super) tier: Tier,
-    method: Method,
-    path: String,
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Option<Zeroizing<Vec<u8>>>,
-    secrets: Vec<Secret>,
-    deadline: Duration,
-    /// Its turn in the rate budget was taken before.
-    pub(super) paid: bool,
-    redirect_answers: bool,
-}
-
-impl Call {
-    pub(super) fn new(api: &'static str, method: Method, path: impl Into<String>) -> Self {
-        let tier = if method == Method::GET { Tier::One } else { Tier::Two };
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self {
-            api,
-            tier,
-            method,
-            path: path.into(),
-            query: None,
-            headers,
-            body: None,
-            secrets: Vec::new(),
-            deadline: DEADLINE,
-            paid: false,
-            redirect_answers: false,
-        }
-    }
-
-    /// Sets the query, already encoded.
-    pub(super) fn query(mut self, query: String) -> Self {
-        self.query = Some(query);
-        self
-    }
-
-    pub(super) fn header(mut self, name: &'static str, value: &str) -> Result<Self, Error> {
-        let value = HeaderValue::from_str(value)
-            .map_err(|_| Error::Setting { what: "a value that is sent as a header", source: None })?;
-        self.headers.insert(HeaderName::from_static(name), value);
-        Ok(self)
-    }
-
-    pub(super) fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(body)
-            .map_err(|_| Error::Setting { what: "a value that is sent as JSON", source: None })?;
-        self.body = Some(Zeroizing::new(body));
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(self)
-    }
-
-    /// Says that its body holds this secret, so that it is not repeated where the answer does.
-    pub(super) fn hiding(mut self, secret: &Secret) -> Self {
-        self.secrets.push(secret.clone());
-        self
-    }
-
-    /// Says whether its turn in the rate budget was taken before.
-    pub(super) fn with_turn(mut self, paid: bool) -> Self {
-        self.paid = paid;
-        self
-    }
-
-    pub(super) fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Takes a redirect for a good answer, for what stands in its `Location`; it is not followed either.
-    pub(super) fn redirect_answers(mut self) -> Self {
-        self.redirect_answers = true;
-        self
-    }
-
-    fn url(&self, host: &Hostname) -> Result<Url, Error> {
-        let mut url = Url::parse(&format!("https://{host}/"))
-            .map_err(|_| Error::Setting { what: "a hostname of Qlik Cloud", source: None })?;
-        url.set_path(&self.path);
-        url.set_query(self.query.as_deref());
-        Ok(url)
     }
 }
 
@@ -174,6 +81,7 @@ impl Answer {
 pub(super) struct Transport {
     http: reqwest::Client,
     clock: Clock,
+    calls: Calls,
 }
 
 /// Sends every host to one address.
@@ -208,7 +116,12 @@ impl Transport {
         if let Some(address) = endpoints.connect_to {
             builder = builder.no_proxy().dns_resolver(Arc::new(Fixed(address)));
         }
-        Ok(Self { http: builder.build().map_err(setting("the TLS settings"))?, clock })
+        Ok(Self { http: builder.build().map_err(setting("the TLS settings"))?, clock, calls: Calls::default() })
+    }
+
+    /// Where the requests are counted.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Sends one call, once. Logs what happened, never what was in it.
@@ -221,13 +134,17 @@ impl Transport {
     ) -> Result<Answer, Error> {
         use tracing::field::Empty;
         let span = tracing::debug_span!(
-            "qlik.call", api = call.api, method = %call.method, %host, status = Empty, duration_ms = Empty, trace_id = Empty
+            "qlik.call", api = call.api, method = %call.method, %host, status = Empty, outcome = Empty,
+            duration_ms = Empty, trace_id = Empty
         );
         async {
             let start = self.clock.monotonic();
             let outcome = self.exchange(asked, host, call, token).await;
             let took = self.clock.monotonic().saturating_sub(start);
             let span = tracing::Span::current();
+            let class = outcome.as_ref().map_or_else(|error| error.class().label(), |_| "success");
+            self.calls.ended(call.family(), call.verb(), (class, took));
+            span.record("outcome", class);
             span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             match &outcome {
                 Ok(_) => tracing::debug!(outcome = "ok"),
@@ -328,7 +245,7 @@ fn broken(host: &Hostname, after: Duration, error: reqwest::Error) -> Error {
 mod tests {
     use axum::body::Body;
     use futures::stream;
-    use http::Response;
+    use http::{Method, Response};
 
     use super::super::error::Effect;
     use super::super::testing::Server;

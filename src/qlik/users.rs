@@ -4,10 +4,10 @@ use http::Method;
 use serde_json::Value;
 use url::Url;
 
+use super::call::Call;
 use super::error::Error;
 use super::ids::is_opaque;
 use super::tenants::TenantApi;
-use super::transport::Call;
 
 const PATH: &str = "/api/v1/users/";
 const ME: &str = "me";

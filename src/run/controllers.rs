@@ -3,12 +3,13 @@
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
-use crate::engine::{Context, Lean, Managed, chain, reconcile};
+use crate::engine::{Caches, Context, Lean, Managed, chain, reconcile};
+use crate::health::{BEAT, Health};
 use crate::kinds::parent::{Child, concerns};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource as _};
@@ -28,9 +29,6 @@ pub(super) struct Controllers {
     offboardings: Vec<Controller<Lean<QlikOffboarding>>>,
 }
 
-/// The caches of one kind, one for each namespace.
-pub(super) type Stores<K> = Vec<Store<Lean<K>>>;
-
 impl Controllers {
     pub(super) fn new(client: &Client, places: &[Option<String>], settings: &Settings) -> Self {
         Self {
@@ -44,30 +42,33 @@ impl Controllers {
     }
 
     /// The caches that passes look into.
-    pub(super) fn stores(&self) -> (Stores<QlikTenant>, Stores<QlikIdentityProvider>, Stores<QlikOffboarding>) {
-        let tenants = self.tenants.iter().map(Controller::store).collect();
-        let providers = self.providers.iter().map(Controller::store).collect();
-        (tenants, providers, self.offboardings.iter().map(Controller::store).collect())
+    pub(super) fn caches(&self) -> Caches {
+        Caches {
+            tenants: self.tenants.iter().map(Controller::store).collect(),
+            identity_providers: self.providers.iter().map(Controller::store).collect(),
+            oauth_clients: self.clients.iter().map(Controller::store).collect(),
+            offboardings: self.offboardings.iter().map(Controller::store).collect(),
+        }
     }
 
     /// Begins to work, until told to stop.
-    pub(super) fn start(self, cx: &Arc<Context>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
+    pub(super) fn start(self, cx: &Arc<Context>, (stopped, health): (&Stopped, &Arc<Health>)) -> JoinSet<()> {
         let Self { client, places, tenants, providers, clients, offboardings } = self;
         let mut tasks = JoinSet::new();
         for (controller, place) in tenants.into_iter().zip(&places) {
             let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
         }
         for (controller, place) in providers.into_iter().zip(&places) {
             let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
         }
         for (controller, place) in clients.into_iter().zip(&places) {
             let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
         }
         for controller in offboardings {
-            tasks.spawn(drive(controller, cx.clone(), stopped.clone()));
+            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
         }
         tasks
     }
@@ -161,25 +162,39 @@ fn follow_tenants<K: Child>(
     })
 }
 
-async fn drive<K: Managed>(controller: Controller<Lean<K>>, cx: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+/// Says when to stop.
+pub(super) type Stopped = watch::Receiver<bool>;
+
+async fn drive<K: Managed>(
+    controller: Controller<Lean<K>>,
+    cx: Arc<Context>,
+    (mut stopped, health): (Stopped, Arc<Health>),
+) {
     let stop = async move {
         // The sender lives as long as the process runs; its end means the same as its word.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let never = |_: Arc<Lean<K>>, error: &Infallible, _: Arc<Context>| -> Action { match *error {} };
-    controller
-        .reconcile_all_on(turns(&cx.clock))
-        .graceful_shutdown_on(stop)
-        .run(|object, cx| reconcile::<K>(object, cx), never, cx)
-        .for_each(|pass| {
-            match pass {
+    let passes = controller.reconcile_all_on(turns(&cx.clock)).graceful_shutdown_on(stop).run(
+        |object, cx| reconcile::<K>(object, cx),
+        never,
+        cx,
+    );
+    let mut passes = std::pin::pin!(passes);
+    // The beat is in the same task as the passes: when one of them blocks it, there is none.
+    let pulse = health.follow(K::KIND);
+    let mut beats = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            _ = beats.tick() => pulse.beat(),
+            pass = passes.next() => match pass {
+                None => return pulse.ended(),
                 // An object that went away while it was queued is the ordinary course.
-                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
-            }
-            futures::future::ready(())
-        })
-        .await;
+                Some(Ok(_) | Err(controller::Error::ObjectNotFound(_))) => {}
+                Some(Err(error)) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
+            },
+        }
+    }
 }
 
 #[cfg(not(feature = "turnable-clock"))]

@@ -1,18 +1,24 @@
 //! Puts the pieces together: clients, controllers, the election, and a drain on SIGTERM.
 
 mod controllers;
+mod scrape;
 mod start;
 
 use crate::clock::Clock;
 use crate::config::{self, RunArgs, Settings};
 use crate::engine::{Context, Events, Gates, Ledger};
+use crate::health::{Health, Need};
 use crate::leader::Candidate;
+use crate::metrics::{self, Passes};
 use crate::qlik::{self, Cloud};
+use crate::server::{Occupied, Served, Servers};
+use crate::telemetry::LogFilter;
 use crate::term::Term;
 use controllers::Controllers;
 use futures::FutureExt;
 use kube::Client;
-use std::sync::Arc;
+use scrape::Scrape;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +32,9 @@ pub enum Error {
     /// The Qlik Cloud client cannot be made.
     #[error("the Qlik Cloud client cannot be made")]
     Qlik(#[from] qlik::Error),
+    /// Something else listens at an address already, or it is none of this machine.
+    #[error(transparent)]
+    Listen(#[from] Occupied),
     /// There is no usable cluster.
     #[error("no cluster to work with: set KUBECONFIG, or run inside a cluster")]
     NoCluster(#[source] Box<kube::config::InferConfigError>),
@@ -71,69 +80,136 @@ pub enum Error {
 }
 
 /// Runs until SIGTERM or SIGINT, then lets running passes end. Where there is an election, work begins once it is won.
-pub async fn run(args: &RunArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: &RunArgs, filter: LogFilter) -> Result<(), Error> {
     let settings = Arc::new(Settings::read(args)?);
     let clock = clock(args);
     let cloud = Cloud::new(args.endpoints()?, clock.clone())?;
-    let mut config = kube::Config::infer().await.map_err(|e| Error::NoCluster(Box::new(e)))?;
-    // kube would repeat a POST by itself; every request here has its own deadline and its own rule for repeating.
-    config.default_retry = false;
-    let client = Client::try_from(config).map_err(|e| Error::Kube(Box::new(e)))?;
-    let places = start::places(&settings);
-    start::kinds(&client, &places).await?;
-    let cluster = start::cluster_id(&client, &settings).await?;
+    let needs: &[Need] = if settings.lease.is_some() { &[Need::Kinds, Need::Lease] } else { &[Need::Kinds] };
+    let process = Process { settings, clock, cloud, health: Arc::new(Health::lacking(needs)), seen: Seen::default() };
     let mut ended = signals()?;
+    // Kept until the end: probes are answered while passes end.
+    let _servers = process.serve(args, filter).await?;
+    let client = client().await?;
+    let Process { settings, health, .. } = &process;
+    let places = start::places(settings);
+    let cluster = tokio::select! {
+        cluster = start::ready(&client, &places, (settings, health)) => cluster?,
+        () = ended.wait() => return Ok(()),
+    };
     let holder = holder();
-    let mut candidate = settings
-        .lease
-        .as_ref()
-        .map(|(namespace, name)| Candidate::new(client.clone(), (namespace, name), &holder, clock.clone()));
+    let mut candidate = settings.lease.as_ref().map(|(namespace, name)| {
+        let tells = (process.clock.clone(), health.clone());
+        Candidate::new(client.clone(), (namespace, name), &holder, tells)
+    });
     if let Some(candidate) = &mut candidate {
         tokio::select! {
             () = candidate.elected() => tracing::info!("leading"),
             () = ended.wait() => return Ok(()),
         }
     }
-    let term = candidate.as_ref().map_or_else(Term::unlimited, Candidate::term);
-    let controllers = Controllers::new(&client, &places, &settings);
-    let (tenants, identity_providers, offboardings) = controllers.stores();
-    let (events, writer) = Events::start(client.clone(), holder.clone());
-    let writer = tokio::spawn(writer);
-    let cx = Arc::new(Context {
-        client,
-        cloud: cloud.within(term),
-        clock,
-        settings: settings.clone(),
-        cluster,
-        holder,
-        ledger: Ledger::default(),
-        gates: Gates::default(),
-        events,
-        tenants,
-        identity_providers,
-        offboardings,
-    });
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = controllers.start(&cx, &stopped);
-    tasks.spawn(sweep(cx.clone(), stopped));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
-    tokio::select! {
-        () = ended.wait() => {}
-        () = lost(&mut candidate) => return Err(Error::LostLease(lease_name(&settings))),
+    process.work(Start { client, places, cluster, holder }, candidate, ended).await
+}
+
+/// What is known before anything of the cluster is.
+struct Process {
+    settings: Arc<Settings>,
+    clock: Clock,
+    cloud: Cloud,
+    health: Arc<Health>,
+    seen: Seen,
+}
+
+/// What is counted, and what is looked at when metrics are asked for.
+#[derive(Default)]
+struct Seen {
+    passes: Passes,
+    working: Arc<OnceLock<Weak<Context>>>,
+}
+
+/// What is found out before work begins.
+struct Start {
+    client: Client,
+    places: Vec<Option<String>>,
+    cluster: String,
+    holder: String,
+}
+
+impl Process {
+    /// Starts to serve what the settings ask for.
+    async fn serve(&self, args: &RunArgs, filter: LogFilter) -> Result<Servers, Error> {
+        let mut servers = Servers::new(&self.health);
+        if let Some(address) = args.listen {
+            let mut registry = metrics::registry();
+            self.seen.passes.register(&mut registry);
+            self.cloud.calls().register(&mut registry);
+            let (health, settings) = (self.health.clone(), self.settings.clone());
+            registry.register_collector(Box::new(Scrape {
+                health: health.clone(),
+                settings: settings.clone(),
+                cloud: self.cloud.clone(),
+                working: self.seen.working.clone(),
+            }));
+            servers.show(address, Served { health, settings, registry }).await?;
+        }
+        if let Some(address) = args.admin_listen {
+            servers.administer(address, filter).await?;
+        }
+        Ok(servers)
     }
-    tracing::info!("stopping: no new pass starts, running ones may end");
-    // Receivers that ended already need no word.
-    let _ = stop.send(true);
-    drain(tasks, &settings, &mut candidate).await?;
-    if let Some(candidate) = candidate {
-        candidate.release().await;
+
+    /// Works until told to end, or until the lease is lost.
+    async fn work(self, start: Start, mut candidate: Option<Candidate>, mut ended: Ended) -> Result<(), Error> {
+        let Self { settings, health, clock, cloud, seen } = self;
+        let term = candidate.as_ref().map_or_else(Term::unlimited, Candidate::term);
+        let controllers = Controllers::new(&start.client, &start.places, &settings);
+        let (events, writer) = Events::start(start.client.clone(), start.holder.clone());
+        let writer = tokio::spawn(writer);
+        let cx = Arc::new(Context {
+            client: start.client,
+            cloud: cloud.within(term),
+            clock,
+            settings: settings.clone(),
+            cluster: start.cluster,
+            holder: start.holder,
+            ledger: Ledger::default(),
+            gates: Gates::default(),
+            events,
+            caches: controllers.caches(),
+            passes: seen.passes,
+        });
+        // It is set nowhere else.
+        let _ = seen.working.set(Arc::downgrade(&cx));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = controllers.start(&cx, (&stopped, &health));
+        tasks.spawn(sweep(cx.clone(), stopped));
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
+        tokio::select! {
+            () = ended.wait() => {}
+            () = lost(&mut candidate) => return Err(Error::LostLease(lease_name(&settings))),
+        }
+        tracing::info!("stopping: no new pass starts, running ones may end");
+        health.stop();
+        // Receivers that ended already need no word.
+        let _ = stop.send(true);
+        drain(tasks, &settings, &mut candidate).await?;
+        if let Some(candidate) = candidate {
+            candidate.release().await;
+        }
+        drop(cx);
+        if tokio::time::timeout(EVENTS_DRAIN, writer).await.is_err() {
+            tracing::warn!("some events were not written");
+        }
+        tracing::info!("stopped");
+        Ok(())
     }
-    drop(cx);
-    if tokio::time::timeout(EVENTS_DRAIN, writer).await.is_err() {
-        tracing::warn!("some events were not written");
-    }
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// The client of the cluster that the kubeconfig names, or that this process runs in.
+async fn client() -> Result<Client, Error> {
+    let mut config = kube::Config::infer().await.map_err(|e| Error::NoCluster(Box::new(e)))?;
+    // kube would repeat a POST by itself; every request here has its own deadline and its own rule for repeating.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|e| Error::Kube(Box::new(e)))
 }
 
 /// Ends when the lease is lost; never where there is none.

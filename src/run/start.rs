@@ -4,7 +4,8 @@ use super::Error;
 use super::controllers::api;
 use crate::config::Settings;
 use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
-use crate::engine::Managed;
+use crate::engine::{Managed, chain};
+use crate::health::{Health, Need};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use std::time::Duration;
@@ -17,27 +18,52 @@ pub(super) fn places(settings: &Settings) -> Vec<Option<String>> {
     settings.namespaces.iter().cloned().map(Some).collect()
 }
 
-/// Makes sure that every kind can be worked with.
-pub(super) async fn kinds(client: &Client, places: &[Option<String>]) -> Result<(), Error> {
+/// Waits until every kind can be worked with and the cluster has a name. What is missing is said once, and again when it is
+/// something else. Fails where waiting cures nothing.
+pub(super) async fn ready(
+    client: &Client,
+    places: &[Option<String>],
+    (settings, health): (&Settings, &Health),
+) -> Result<String, Error> {
+    let mut said = String::new();
+    loop {
+        let missing = match look(client, places, settings).await {
+            Ok(cluster) => {
+                health.has(Need::Kinds);
+                return Ok(cluster);
+            }
+            Err(error @ (Error::Kind { .. } | Error::Unreachable { .. } | Error::Silent(_))) => chain(&error),
+            Err(error) => return Err(error),
+        };
+        health.lacks(Need::Kinds, &missing);
+        if missing != said {
+            tracing::warn!(error = missing, "waiting for what is missing; it is looked for again and again");
+            said = missing;
+        }
+        pause(LOOK_AGAIN).await;
+    }
+}
+
+async fn look(client: &Client, places: &[Option<String>], settings: &Settings) -> Result<String, Error> {
     for place in places {
         let place = place.as_deref();
-        check::<QlikTenant>(client, place, "QlikTenant").await?;
-        check::<QlikIdentityProvider>(client, place, "QlikIdentityProvider").await?;
-        check::<QlikOAuthClient>(client, place, "QlikOAuthClient").await?;
-        check::<QlikOffboarding>(client, place, "QlikOffboarding").await?;
+        check::<QlikTenant>(client, place).await?;
+        check::<QlikIdentityProvider>(client, place).await?;
+        check::<QlikOAuthClient>(client, place).await?;
+        check::<QlikOffboarding>(client, place).await?;
     }
-    Ok(())
+    cluster_id(client, settings).await
 }
 
 /// A kind that cannot be listed would make its controller wait without a word.
-async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static str) -> Result<(), Error> {
+async fn check<K: Managed>(client: &Client, place: Option<&str>) -> Result<(), Error> {
     let place_text = || place.map_or_else(|| "the cluster".to_owned(), |n| format!("namespace {n}"));
     let list = api::<K>(client, place);
     let first = kube::api::ListParams::default().limit(1);
     match tokio::time::timeout(CHECK_DEADLINE, list.list_metadata(&first)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(source)) if matches!(source, kube::Error::Api(_)) => {
-            Err(Error::Kind { kind, place: place_text(), source: Box::new(source) })
+            Err(Error::Kind { kind: K::KIND, place: place_text(), source: Box::new(source) })
         }
         Ok(Err(source)) => Err(Error::Unreachable { source: Box::new(source) }),
         Err(_) => Err(Error::Silent(CHECK_DEADLINE)),
@@ -45,17 +71,19 @@ async fn check<K: Managed>(client: &Client, place: Option<&str>, kind: &'static 
 }
 
 /// What names this cluster in marks: the setting, or the uid of a namespace that lives as long as the cluster (or as the
-/// operator's only namespaces).
-pub(super) async fn cluster_id(client: &Client, settings: &Settings) -> Result<String, Error> {
+/// operator, whose Lease is in its own; or as the operator's only namespaces).
+async fn cluster_id(client: &Client, settings: &Settings) -> Result<String, Error> {
     if let Some(id) = &settings.cluster_id {
         return Ok(id.clone());
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut last = None;
-    for name in std::iter::once("kube-system").chain(settings.namespaces.first().map(String::as_str)) {
+    let own = settings.lease.iter().map(|(namespace, _)| namespace.as_str());
+    for name in std::iter::once("kube-system").chain(own).chain(settings.namespaces.first().map(String::as_str)) {
         match tokio::time::timeout(CHECK_DEADLINE, namespaces.get_metadata(name)).await {
             Ok(Ok(found)) => return Ok(found.metadata.uid.unwrap_or_default()),
-            Ok(Err(source)) => last = Some(source),
+            Ok(Err(source)) if matches!(source, kube::Error::Api(_)) => last = Some(source),
+            Ok(Err(source)) => return Err(Error::Unreachable { source: Box::new(source) }),
             Err(_) => return Err(Error::Silent(CHECK_DEADLINE)),
         }
     }
@@ -64,3 +92,10 @@ pub(super) async fn cluster_id(client: &Client, settings: &Settings) -> Result<S
 
 /// An API server that takes the connection and says nothing must not keep a start waiting for ever.
 const CHECK_DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks for what is missing.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+#[expect(clippy::disallowed_methods, reason = "before any pass there is nothing to requeue")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}

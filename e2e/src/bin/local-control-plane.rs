@@ -3,6 +3,7 @@
 //! When ready it prints one line of JSON that says where everything is. It ends at the end of its standard input, at
 //! SIGINT, SIGTERM and SIGHUP, and when one of the programs ends by itself; then nothing is left of it.
 use std::io::{self, BufRead, Write};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ struct Arguments {
     /// The controllers to run, as kube-controller-manager takes them.
     #[arg(long, default_value = DEFAULT_CONTROLLERS)]
     controllers: String,
+    /// The address of this machine at which nodes find the API server, which else is bound to loopback.
+    #[arg(long)]
+    advertise: Option<Ipv4Addr>,
 }
 
 #[derive(Subcommand)]
@@ -60,8 +64,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Error> {
-    let settings =
-        Settings { ready_timeout: Duration::from_secs(arguments.ready_timeout), controllers: arguments.controllers };
+    let settings = Settings {
+        ready_timeout: Duration::from_secs(arguments.ready_timeout),
+        controllers: arguments.controllers,
+        advertise: arguments.advertise,
+    };
     match arguments.task {
         None => keep(&settings).await,
         Some(Task::Build) => print(&binaries::directory().await?.display().to_string()),

@@ -33,6 +33,8 @@ pub struct Entry {
     pub uri: String,
     /// Who asked; the impersonated user where there is one.
     pub user: String,
+    /// The groups that they are in.
+    pub groups: Vec<String>,
     /// With which program.
     pub user_agent: String,
     /// The answer's HTTP status.
@@ -152,9 +154,7 @@ impl AuditLog {
         let bytes = self.read(since, Some(end))?;
         let mut entries = Vec::new();
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let event: Event = serde_json::from_slice(line)
-                .map_err(|error| Error::Document(String::from_utf8_lossy(line).into_owned(), error.to_string()))?;
-            if let Some(entry) = event.into_entry()
+            if let Some(entry) = parse(line)?
                 && filter.accepts(&entry)
             {
                 entries.push(entry);
@@ -191,6 +191,13 @@ impl AuditLog {
     }
 }
 
+/// The entry that a line stands for; none where it tells nothing new about a request.
+pub(super) fn parse(line: &[u8]) -> Result<Option<Entry>, Error> {
+    let event: Event = serde_json::from_slice(line)
+        .map_err(|error| Error::Document(String::from_utf8_lossy(line).into_owned(), error.to_string()))?;
+    Ok(event.into_entry())
+}
+
 /// The part of an audit.k8s.io/v1 Event that is of interest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -214,6 +221,8 @@ struct Event {
 struct User {
     #[serde(default)]
     username: String,
+    #[serde(default)]
+    groups: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -241,10 +250,12 @@ impl Event {
             _ => false,
         };
         let object = self.object_ref;
+        let user = self.impersonated_user.unwrap_or(self.user);
         (counts && !object.name.starts_with(MARKER)).then_some(Entry {
             verb: self.verb,
             uri: self.uri,
-            user: self.impersonated_user.unwrap_or(self.user).username,
+            user: user.username,
+            groups: user.groups,
             user_agent: self.user_agent,
             code: self.response_status.code,
             received_at: self.request_received_timestamp,

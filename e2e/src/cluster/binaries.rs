@@ -1,4 +1,4 @@
-//! Where the Kubernetes programs come from.
+//! Where the programs of Kubernetes and Helm come from.
 use std::env;
 use std::path::PathBuf;
 
@@ -24,6 +24,51 @@ const KUBERNETES: Module = Module {
         -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
     cold: "11 minutes",
 };
+
+const HELM: Module = Module {
+    title: "Helm 4",
+    folder: "e2e/helm",
+    package: "helm.sh/helm/v4/cmd/helm",
+    output: "local-helm",
+    binary: "helm",
+    programs: &[],
+    ldflags: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1",
+    cold: "4 minutes",
+};
+
+const HELM3: Module = Module {
+    title: "Helm 3",
+    folder: "e2e/helm3",
+    package: "helm.sh/helm/v3/cmd/helm",
+    output: "local-helm3",
+    binary: "helm",
+    programs: &[],
+    ldflags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0",
+    cold: "4 minutes",
+};
+
+/// Which Helm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helm {
+    /// The present one.
+    V4,
+    /// The one before, which many still have.
+    V3,
+}
+
+impl Helm {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V3];
+}
+
+/// The program helm, built from the pinned sources.
+pub async fn helm(version: Helm) -> Result<PathBuf, Error> {
+    let module = match version {
+        Helm::V4 => &HELM,
+        Helm::V3 => &HELM3,
+    };
+    Ok(module.built().await?.join(module.binary))
+}
 
 const ARGO_CD: Module = Module {
     title: "Argo CD",

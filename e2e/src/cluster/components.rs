@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::pki::Files;
+use super::rights;
 use crate::process::{Guarded, Launch};
 
 /// Below what Linux takes for outgoing connections by default (32768 and up), so that a port stays ours while its
 /// program is down for a moment.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Everything but the reads of chatty resources and of health: what is missing here cannot be counted by tests.
+/// Everything that operators ask for, and everything of others but the reads of chatty resources and of health: what is
+/// missing here cannot be counted by tests.
 const AUDIT_POLICY: &str = r#"apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: Metadata
+  userGroups: [OPERATORS]
 - level: None
   nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]
 - level: None
@@ -74,6 +78,8 @@ pub(super) struct Components {
     pub(super) files: Files,
     pub(super) ports: Ports,
     pub(super) controllers: String,
+    /// The address at which nodes find the API server; without one it is bound to loopback.
+    pub(super) advertise: Option<Ipv4Addr>,
 }
 
 impl Components {
@@ -82,7 +88,7 @@ impl Components {
     }
 
     pub(super) fn server(&self) -> String {
-        format!("https://127.0.0.1:{}", self.ports.api_server)
+        format!("https://{}:{}", self.advertise.unwrap_or(Ipv4Addr::LOCALHOST), self.ports.api_server)
     }
 
     fn etcd_url(&self) -> String {
@@ -108,15 +114,13 @@ impl Components {
 
     pub(super) fn api_server(&self) -> Result<Guarded, Error> {
         let policy = self.directory.join("audit-policy.yaml");
-        fs::write(&policy, AUDIT_POLICY)?;
+        fs::write(
+            &policy,
+            AUDIT_POLICY.replace("OPERATORS", &rights::GROUPS.map(|group| format!("{group:?}")).join(", ")),
+        )?;
         let path = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
         let args = [
             format!("--etcd-servers={}", self.etcd_url()),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=127.0.0.1".to_owned(),
-            "--external-hostname=127.0.0.1".to_owned(),
-            // The reconciler would refuse to publish a loopback address as the endpoint of the kubernetes service.
-            "--endpoint-reconciler-type=none".to_owned(),
             format!("--secure-port={}", self.ports.api_server),
             path("tls-cert-file", &self.files.server_certificate),
             path("tls-private-key-file", &self.files.server_key),
@@ -125,7 +129,6 @@ impl Components {
             path("service-account-signing-key-file", &self.files.service_account_key),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-            "--authorization-mode=RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
             path("audit-policy-file", &policy),
             path("audit-log-path", &self.audit_log()),
@@ -136,7 +139,33 @@ impl Components {
             "--max-mutating-requests-inflight=2000".to_owned(),
             "--profiling=false".to_owned(),
         ];
-        self.spawn("kube-apiserver", args)
+        self.spawn("kube-apiserver", args.into_iter().chain(self.reach()))
+    }
+
+    /// Who can reach the API server, and whom it reaches.
+    fn reach(&self) -> Vec<String> {
+        let Some(address) = self.advertise else {
+            return vec![
+                "--bind-address=127.0.0.1".to_owned(),
+                "--advertise-address=127.0.0.1".to_owned(),
+                "--external-hostname=127.0.0.1".to_owned(),
+                // The reconciler would refuse to publish a loopback address as the endpoint of the kubernetes service.
+                "--endpoint-reconciler-type=none".to_owned(),
+                "--authorization-mode=RBAC".to_owned(),
+            ];
+        };
+        vec![
+            "--bind-address=0.0.0.0".to_owned(),
+            format!("--advertise-address={address}"),
+            format!("--external-hostname={address}"),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--enable-admission-plugins=NodeRestriction".to_owned(),
+            // Not by their names, which nothing resolves.
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            format!("--kubelet-certificate-authority={}", self.files.authority.display()),
+            format!("--kubelet-client-certificate={}", self.files.kubelet_client_certificate.display()),
+            format!("--kubelet-client-key={}", self.files.kubelet_client_key.display()),
+        ]
     }
 
     /// None when the given binaries have none: those of envtest do not.

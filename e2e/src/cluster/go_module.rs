@@ -37,9 +37,7 @@ pub struct Module {
 impl Module {
     /// The directory with the programs; builds them unless they are there already, built from the same sources.
     pub async fn built(&'static self) -> Result<PathBuf, Error> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-        let build = Build { module: self, sources: workspace.join(self.folder), output: target.join(self.output) };
+        let build = Build { module: self, sources: workspace().join(self.folder), output: target().join(self.output) };
         let stamp = build.stamp()?;
         // Asked before the lock is taken: who only uses the programs need not be able to write here.
         if !build.is_current(&stamp) {
@@ -51,6 +49,15 @@ impl Module {
         }
         Ok(build.output)
     }
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// The folder for everything that is built.
+pub(super) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 struct Build {

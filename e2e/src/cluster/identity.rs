@@ -1,6 +1,10 @@
 //! Users other than the administrator.
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, PostParams};
 use kube::config::Kubeconfig;
 
 use super::error::{Error, io_error, kube_error};
@@ -13,7 +17,7 @@ pub struct Identity {
     user: String,
     kubeconfig: PathBuf,
     config: kube::Config,
-    /// None where the user is impersonated instead of certified.
+    /// None where the user is impersonated, or has a token.
     pub(super) certified: Option<Certified>,
 }
 
@@ -58,11 +62,47 @@ impl Cluster {
         Ok(Identity { user: user.to_owned(), config: load(&path).await?, kubeconfig: path, certified })
     }
 
+    /// The service account of this name as its pods are it: by a token that the API server issues for an hour.
+    pub async fn service_account(&self, namespace: &str, name: &str) -> Result<Identity, Error> {
+        let Kind::Embedded { .. } = &self.kind else {
+            return Err(super::unsupported("tell its authority"));
+        };
+        let path = self.new_file(name, "kubeconfig");
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin()?, namespace);
+        let issued = accounts.create_token_request(name, &PostParams::default(), &TokenRequest::default()).await;
+        let issued = issued.map_err(kube_error(format!("issue a token for service account {namespace}/{name}")))?;
+        let token = issued.status.map(|status| status.token);
+        let authority = Authority::load(&self.directory)?.certificate;
+        Access { server: &self.server, authority: Some(&authority), credentials: None, token: token.as_deref() }
+            .write(&path)?;
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        Ok(Identity { user, config: load(&path).await?, kubeconfig: path, certified: None })
+    }
+
+    /// A serving certificate and its key, in files: for a program of this cluster at this address.
+    pub fn serving(&self, name: &str, address: Ipv4Addr) -> Result<(PathBuf, PathBuf), Error> {
+        let issued = Authority::load(&self.directory)?.server(name, &[name, &address.to_string()])?;
+        let files = (self.new_file(name, "crt"), self.new_file(name, "key"));
+        write_private(&files.0, &issued.certificate)?;
+        write_private(&files.1, &issued.key)?;
+        Ok(files)
+    }
+
+    /// The certificate of the authority that all certificates of this cluster come from.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.join("ca.crt")
+    }
+
     fn certify(&self, user: &str, groups: &[&str], path: &Path) -> Result<Certified, Error> {
         let authority = Authority::load(&self.directory)?;
         let credentials = authority.client(user, groups)?;
-        Access { server: &self.server, authority: Some(&authority.certificate), credentials: Some(&credentials) }
-            .write(path)?;
+        Access {
+            server: &self.server,
+            authority: Some(&authority.certificate),
+            credentials: Some(&credentials),
+            token: None,
+        }
+        .write(path)?;
         Ok(Certified { credentials, authority: authority.certificate })
     }
 

@@ -1,5 +1,7 @@
 //! Starts a control plane, keeps it while its owner lives, and leaves nothing behind: the work of the program
 //! `local-control-plane`.
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use super::directory::{Directory, sweep};
 use super::error::Error;
 use super::kubeconfig::{Access, load};
 use super::pki::{ADMIN_GROUP, Authority, Files};
+use super::rights;
 use crate::process::{Exit, Guarded, until};
 
 /// The controllers that run when no others are asked for.
@@ -35,6 +38,8 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// As in kube-controller-manager's `--controllers`.
     pub controllers: String,
+    /// The address at which nodes find the API server; without one it is bound to loopback.
+    pub advertise: Option<Ipv4Addr>,
 }
 
 /// Where a control plane is to be found: the line that the keeper prints when it is ready.
@@ -87,9 +92,10 @@ impl ControlPlane {
         let authority = Authority::create(&path)?;
         let components = Components {
             binaries,
-            files: Files::create(&path, &authority)?,
+            files: Files::create(&path, &authority, settings.advertise)?,
             ports: Ports::pick()?,
             controllers: settings.controllers.clone(),
+            advertise: settings.advertise,
             directory: path,
         };
         let ready = describe(&components, &authority)?;
@@ -178,11 +184,21 @@ impl ControlPlane {
     }
 }
 
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        let name = self.components.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Err(error) = rights::keep(&self.ready.audit_log, &name) {
+            // Nobody left to tell.
+            let _ = writeln!(io::stderr(), "local-control-plane: what operators used is not kept: {error}");
+        }
+    }
+}
+
 fn describe(components: &Components, authority: &Authority) -> Result<Ready, Error> {
     let credentials = authority.client("admin", &[ADMIN_GROUP])?;
     let kubeconfig = components.directory.join("admin.kubeconfig");
     let server = components.server();
-    Access { server: &server, authority: Some(&authority.certificate), credentials: Some(&credentials) }
+    Access { server: &server, authority: Some(&authority.certificate), credentials: Some(&credentials), token: None }
         .write(&kubeconfig)?;
     Ok(Ready {
         kubeconfig,

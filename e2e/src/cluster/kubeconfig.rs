@@ -15,6 +15,8 @@ pub(super) struct Access<'a> {
     pub(super) authority: Option<&'a str>,
     /// None for a server that knows by itself who is calling.
     pub(super) credentials: Option<&'a Credentials>,
+    /// What a service account shows instead of a certificate.
+    pub(super) token: Option<&'a str>,
 }
 
 impl Access<'_> {
@@ -28,6 +30,9 @@ impl Access<'_> {
         if let Some(credentials) = self.credentials {
             user["client-certificate-data"] = encode(&credentials.certificate);
             user["client-key-data"] = encode(&credentials.key);
+        }
+        if let Some(token) = self.token {
+            user["token"] = Value::String(token.to_owned());
         }
         let config = json!({
             "apiVersion": "v1",

@@ -1,30 +1,13 @@
-//! kubectl, as users have it.
-use std::process::Stdio;
+//! kubectl and helm, as users have them.
+use std::path::Path;
 
-use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
-use super::Cluster;
+use super::binaries::Helm;
 use super::error::{Error, io_error};
 use super::identity::Identity;
-use crate::process::{OWNER_VARIABLE, own_mark};
-
-/// What a finished program has printed and returned.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// The exit code; none when a signal ended it.
-    pub code: Option<i32>,
-}
-
-impl Output {
-    /// Whether it returned 0.
-    pub fn success(&self) -> bool {
-        self.code == Some(0)
-    }
-}
+use super::{Cluster, helm};
+use crate::process::{Output, finish};
 
 impl Cluster {
     /// Runs kubectl with all rights. The result may well be a failure; an error means that it could not be run.
@@ -37,21 +20,18 @@ impl Cluster {
         self.run_kubectl(identity.kubeconfig(), args, stdin).await
     }
 
-    async fn run_kubectl(&self, kubeconfig: &std::path::Path, args: &[&str], stdin: &str) -> Result<Output, Error> {
-        let mut command = tokio::process::Command::new(self.binaries.join("kubectl"));
+    /// Runs helm with all rights.
+    pub async fn helm(&self, version: Helm, args: &[&str], stdin: &str) -> Result<Output, Error> {
+        let mut command = helm::command(version, &self.directory.join("helm")).await?;
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        finish(command, stdin).await.map_err(io_error("run helm"))
+    }
+
+    async fn run_kubectl(&self, kubeconfig: &Path, args: &[&str], stdin: &str) -> Result<Output, Error> {
+        let mut command = Command::new(self.binaries.join("kubectl"));
         // Discovery is cached in here and not in the user's home directory.
         command.arg("--kubeconfig").arg(kubeconfig).arg("--cache-dir").arg(self.directory.join("kubectl-cache"));
-        command.args(args).env_remove("KUBECONFIG").env("KUBERC", "off").kill_on_drop(true);
-        // Not guarded: it ends by itself, with the cluster at the latest. Marked all the same, to be found if it hangs.
-        command.env(OWNER_VARIABLE, own_mark()?);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(io_error("start kubectl"))?;
-        if let Some(mut pipe) = child.stdin.take() {
-            // It may end without reading everything, which its exit code tells better than a broken pipe.
-            let _ = pipe.write_all(stdin.as_bytes()).await;
-        }
-        let output = child.wait_with_output().await.map_err(io_error("run kubectl"))?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() })
+        command.args(args).env_remove("KUBECONFIG").env("KUBERC", "off");
+        finish(command, stdin).await.map_err(io_error("run kubectl"))
     }
 }

@@ -3,6 +3,7 @@
 //! It is kept by the program `local-control-plane`, which ends with the process that started it. Nothing here depends
 //! on one asynchronous runtime: a cluster is shared by tests that each have their own.
 use std::env;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +18,7 @@ mod crds;
 pub mod directory;
 mod error;
 pub mod go_module;
+pub mod helm;
 mod identity;
 pub mod keeper;
 mod kubeconfig;
@@ -25,12 +27,13 @@ pub mod leftovers;
 mod namespace;
 mod pki;
 pub mod proxy;
+pub mod rights;
 
+pub use crate::process::Output;
 pub use audit::AuditLog;
 pub(crate) use components::free_ports;
 pub use error::Error;
 pub use identity::Identity;
-pub use kubectl::Output;
 pub use namespace::TestNamespace;
 
 use connection::Keeper;
@@ -79,7 +82,16 @@ impl Cluster {
 
     /// The same with other controllers, as kube-controller-manager's `--controllers` takes them.
     pub async fn private_with_controllers(controllers: &str) -> Result<Self, Error> {
-        let (keeper, line) = Keeper::start(&["--controllers", controllers]).await?;
+        Self::start(&["--controllers", controllers]).await
+    }
+
+    /// One that nodes can join: with every controller, its API server at this address.
+    pub async fn for_nodes(address: Ipv4Addr) -> Result<Self, Error> {
+        Self::start(&["--controllers", "*", "--advertise", &address.to_string()]).await
+    }
+
+    async fn start(settings: &[&str]) -> Result<Self, Error> {
+        let (keeper, line) = Keeper::start(settings).await?;
         let ready: Ready =
             serde_json::from_str(&line).map_err(|error| Error::Document(line.clone(), error.to_string()))?;
         Ok(Self {
@@ -149,6 +161,11 @@ impl Cluster {
     /// The process id of the program that keeps this cluster.
     pub fn keeper_pid(&self) -> u32 {
         self.keeper.pid()
+    }
+
+    /// The Kubernetes programs.
+    pub fn programs(&self) -> &Path {
+        &self.binaries
     }
 
     /// What was asked of the API server, by whom and with what result.

@@ -1,6 +1,7 @@
 //! The certificate authority of a control plane and the certificates that it issues.
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -55,11 +56,10 @@ impl Authority {
         self.issue(params)
     }
 
-    /// The serving certificate of the API server.
-    pub(super) fn server(&self) -> Result<Credentials, Error> {
-        let names = ["localhost", "127.0.0.1", "10.0.0.1", "kubernetes", "kubernetes.default.svc"];
-        let mut params = CertificateParams::new(names.map(str::to_owned))?;
-        params.distinguished_name = subject("kube-apiserver", &[])?;
+    /// The serving certificate of a program that is reached by these names and addresses.
+    pub(super) fn server(&self, name: &str, reached: &[&str]) -> Result<Credentials, Error> {
+        let mut params = CertificateParams::new(reached.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
+        params.distinguished_name = subject(name, &[])?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.issue(params)
     }
@@ -84,21 +84,32 @@ pub(super) struct Files {
     pub(super) service_account_public_key: PathBuf,
     /// The authority's certificate.
     pub(super) authority: PathBuf,
+    /// What the API server shows to kubelets.
+    pub(super) kubelet_client_certificate: PathBuf,
+    /// Its key.
+    pub(super) kubelet_client_key: PathBuf,
 }
 
 impl Files {
-    /// Makes keys and certificates and writes them into `directory`.
-    pub(super) fn create(directory: &Path, authority: &Authority) -> Result<Self, Error> {
+    /// Makes keys and certificates and writes them into `directory`. The address is the API server's, beside loopback.
+    pub(super) fn create(directory: &Path, authority: &Authority, address: Option<Ipv4Addr>) -> Result<Self, Error> {
         let files = Self {
             server_certificate: directory.join("server.crt"),
             server_key: directory.join("server.key"),
             service_account_key: directory.join("service-account.key"),
             service_account_public_key: directory.join("service-account.pub"),
             authority: directory.join("ca.crt"),
+            kubelet_client_certificate: directory.join("kubelet-client.crt"),
+            kubelet_client_key: directory.join("kubelet-client.key"),
         };
-        let server = authority.server()?;
+        let address = address.unwrap_or(Ipv4Addr::LOCALHOST).to_string();
+        let reached = ["localhost", "127.0.0.1", "10.0.0.1", "kubernetes", "kubernetes.default.svc", &address];
+        let server = authority.server("kube-apiserver", &reached)?;
         write_private(&files.server_certificate, &server.certificate)?;
         write_private(&files.server_key, &server.key)?;
+        let kubelet_client = authority.client("kube-apiserver-kubelet-client", &[ADMIN_GROUP])?;
+        write_private(&files.kubelet_client_certificate, &kubelet_client.certificate)?;
+        write_private(&files.kubelet_client_key, &kubelet_client.key)?;
         let service_account = KeyPair::generate()?;
         write_private(&files.service_account_key, &service_account.serialize_pem())?;
         write_private(&files.service_account_public_key, &service_account.public_key_pem())?;

@@ -129,7 +129,8 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let kubeconfig = cluster.new_file("proxy", "kubeconfig");
-        Access { server: &format!("http://{address}"), authority: None, credentials: None }.write(&kubeconfig)?;
+        let server = format!("http://{address}");
+        Access { server: &server, authority: None, credentials: None, token: None }.write(&kubeconfig)?;
         let task = tokio::spawn(accept(listener, Arc::clone(&upstream)));
         Ok(Self { address, kubeconfig, upstream, task })
     }

@@ -1,4 +1,4 @@
-//! Kills the operator right after one of its requests took effect and before it hears of that.
+//! Kills or freezes the operator right after one of its requests took effect and before it hears of that.
 
 use super::Operator;
 use crate::cluster::proxy::{self, Hooks};
@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Which request is the last: told the number of the request, from 1, and what it was.
-type Last = Box<dyn Fn(usize, &str) -> bool + Send>;
+type Last = Box<dyn FnMut(usize, &str) -> bool + Send>;
 
 /// Watches the requests of one operator, those to Kubernetes through a proxy and those to Qlik Cloud in the simulator.
-/// Watches and events are not counted: nothing depends on them.
+/// Watches, events and leases are not counted: nothing
+/// depends on them, or they come by the clock.
 #[derive(Clone, Default)]
 pub struct Trap {
     inner: Arc<Mutex<Inner>>,
@@ -21,7 +22,16 @@ pub struct Trap {
 struct Inner {
     last: Option<Last>,
     seen: Vec<String>,
-    victim: Option<Arc<Operator>>,
+    victim: Option<(Arc<Operator>, Blow)>,
+}
+
+/// What happens to the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// It is killed, and the answer is lost.
+    Kill,
+    /// It is frozen, and finds the answer when it goes on.
+    Freeze,
 }
 
 impl Trap {
@@ -35,30 +45,35 @@ impl Trap {
     pub fn at_kubernetes(&self) -> Hooks {
         let trap = self.clone();
         Hooks::default().after_request(move |request| {
-            let event = request.path.contains("events.k8s.io");
-            if !event && trap.request(&of_kubernetes(request)) { proxy::After::Drop } else { proxy::After::Answer }
+            let aside = request.path.contains("events.k8s.io") || request.path.contains("/leases/");
+            if !aside && trap.request(&of_kubernetes(request)) { proxy::After::Drop } else { proxy::After::Answer }
         })
     }
 
     /// Counts the requests of this operator from now on, and kills it after the one that `last` names.
-    pub fn arm(&self, victim: Arc<Operator>, last: impl Fn(usize, &str) -> bool + Send + 'static) {
-        let mut inner = self.lock();
-        *inner = Inner { last: Some(Box::new(last)), seen: Vec::new(), victim: Some(victim) };
+    pub fn arm(&self, victim: Arc<Operator>, last: impl FnMut(usize, &str) -> bool + Send + 'static) {
+        self.arm_with(Blow::Kill, victim, last);
     }
 
-    /// Stops counting. Answers what was seen; the operator has been killed if the trap had sprung.
+    /// The same with another blow.
+    pub fn arm_with(&self, blow: Blow, victim: Arc<Operator>, last: impl FnMut(usize, &str) -> bool + Send + 'static) {
+        let mut inner = self.lock();
+        *inner = Inner { last: Some(Box::new(last)), seen: Vec::new(), victim: Some((victim, blow)) };
+    }
+
+    /// Stops counting. Answers what was seen; the operator has been struck if the trap had sprung.
     pub fn disarm(&self) -> Vec<String> {
         let mut inner = self.lock();
         inner.last = None;
         std::mem::take(&mut inner.seen)
     }
 
-    /// Waits until the operator was killed. Heard once for each kill.
+    /// Waits until the operator was struck. Heard once for each time.
     pub async fn sprung(&self) {
         self.sprung.notified().await;
     }
 
-    /// Notes a request; `true` when it is the last.
+    /// Notes a request; `true` when it is the last and its answer has to be lost.
     fn request(&self, what: &str) -> bool {
         let mut inner = self.lock();
         if inner.last.is_none() {
@@ -66,17 +81,21 @@ impl Trap {
         }
         inner.seen.push(what.to_owned());
         let number = inner.seen.len();
-        if !inner.last.as_ref().is_some_and(|last| last(number, what)) {
+        if !inner.last.as_mut().is_some_and(|last| last(number, what)) {
             return false;
         }
         inner.last = None;
-        // Killed here and not by whoever waits: not one more request may leave it.
-        if let Some(victim) = inner.victim.take() {
-            drop(victim.kill9());
-        }
+        // Here and not by whoever waits: not one more request may leave it.
+        let blow = inner.victim.take().map(|(victim, blow)| {
+            drop(match blow {
+                Blow::Kill => victim.kill9(),
+                Blow::Freeze => victim.stop(),
+            });
+            blow
+        });
         drop(inner);
         self.sprung.notify_one();
-        true
+        blow != Some(Blow::Freeze)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -3,8 +3,9 @@
 use crate::operation::Operation;
 use crate::secrets::{Switch, Writes, theirs};
 use e2e::cluster::proxy::{Hooks, Proxy};
+use e2e::cluster::rights::GROUPS;
 use e2e::sim::{Effect, FaultPlan, Match};
-use e2e::stage::{Error, Inside, Operator, Setup, Stage, Trap, in_phase, is_ready, manifest};
+use e2e::stage::{Error, Inside, Operator, Setup, Stage, Trap, in_phase, is_ready, manifest, rights};
 use qlik_operator::crd::QlikOAuthClient;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,12 +57,8 @@ pub(crate) struct Troubled {
     operators: Mutex<Vec<Arc<Operator>>>,
 }
 
-const GRANT: &str = "apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: secrets}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: qlik-operator}
-subjects: [{kind: User, name: USER, apiGroup: rbac.authorization.k8s.io}]
-";
+/// The group of an operator that may not write Secrets by itself.
+const LIMITED: &str = GROUPS[1];
 
 impl Troubled {
     /// Sets everything up, with the tenant `acme` in use; the trouble itself begins with [`Self::begin`].
@@ -136,7 +133,7 @@ impl Troubled {
             Trouble::Secret(_) | Trouble::Status | Trouble::StatusAndKilled => self.switch.turn(true),
             Trouble::Rights => {
                 self.stage.kubectl(&["delete", "rolebinding", "secrets"]).await?;
-                let user = ["--as", self.stage.identity.user(), "--as-group", "qlik-operators-limited"];
+                let user = ["--as", self.stage.identity.user(), "--as-group", LIMITED];
                 self.no_secret_may_be_made(&user).await?;
             }
             Trouble::Quota => {
@@ -232,18 +229,26 @@ impl Troubled {
     }
 
     async fn grant(&self) -> Result<(), Error> {
-        self.stage.apply(&GRANT.replace("USER", self.stage.identity.user())).await
+        self.stage.apply(&grant(self.stage.identity.user())).await
     }
 }
 
 /// An operator that reads everything and has its right to write Secrets from a binding of the namespace.
 async fn limited(stage: &Stage) -> Result<e2e::cluster::Identity, Error> {
-    let role = include_str!("../../../config/rbac/role.yaml")
-        .replace("verbs: [get, create, update, delete]", "verbs: [get, delete]")
-        .replace("  name: qlik-operator\nr", "  name: qlik-operator-limited\nr")
-        .replace("name: qlik-operator\nsubjects", "name: qlik-operator-limited\nsubjects")
-        .replace("name: qlik-operators", "name: qlik-operators-limited");
-    stage.apply(&role).await?;
-    stage.apply(&GRANT.replace("USER", &format!("operator-{}", stage.ns()))).await?;
-    Ok(stage.cluster.identity(&format!("operator-{}", stage.ns()), &["qlik-operators-limited"]).await?)
+    rights::limited(stage.cluster, LIMITED).await?;
+    stage.apply(&grant(&format!("operator-{}", stage.ns()))).await?;
+    Ok(stage.cluster.identity(&format!("operator-{}", stage.ns()), &[LIMITED]).await?)
+}
+
+/// Binds every right on Secrets to a user, in the namespace that it is applied in.
+fn grant(user: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: secrets}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {}}}
+subjects: [{{kind: User, name: {user}, apiGroup: rbac.authorization.k8s.io}}]
+",
+        rights::SECRETS
+    )
 }

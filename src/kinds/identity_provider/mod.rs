@@ -10,7 +10,7 @@ mod report;
 use super::parent::{Child, Parent, is_ready};
 use crate::crd::{
     CHILD_FINALIZER, ChildTenant, JwtKey, QlikIdentityProvider, QlikIdentityProviderStatus, REQUESTED_AT, ROTATE_AT,
-    TenantRef,
+    Rules, TenantRef,
 };
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::identity_provider::{Desired, Seen, Step};
@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use keyring::Keyring;
 use kube::ResourceExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Everything that one turn found out about an identity provider.
@@ -70,6 +71,7 @@ impl Child for QlikIdentityProvider {
 }
 
 impl Managed for QlikIdentityProvider {
+    const KIND: &'static str = "QlikIdentityProvider";
     const FINALIZER: Option<&'static str> = Some(CHILD_FINALIZER);
     const WAY_OUT: &'static str = "set spec.deletionPolicy: Orphan, which leaves the provider in Qlik Cloud";
     type Status = QlikIdentityProviderStatus;
@@ -80,8 +82,17 @@ impl Managed for QlikIdentityProvider {
         self.status.as_ref()
     }
 
+    fn conditions(status: &QlikIdentityProviderStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikIdentityProvider>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {

@@ -20,7 +20,7 @@ pub(super) struct Others<'a> {
 
 impl Others<'_> {
     fn all(&self) -> impl Iterator<Item = QlikIdentityProvider> + '_ {
-        let stores = self.cx.identity_providers.iter();
+        let stores = self.cx.caches.identity_providers.iter();
         let all = stores.flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned());
         all.filter(|other| other.uid() != self.object.uid())
     }

@@ -8,7 +8,7 @@ mod report;
 
 use super::parent::{Child, Parent, is_ready};
 use crate::crd::{
-    CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, TenantRef,
+    CHILD_FINALIZER, ChildTenant, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT, ROTATE_AT, Rules, TenantRef,
 };
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::oauth_client::{Desired, Seen, Step};
@@ -19,6 +19,7 @@ use delivery::Delivery;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Everything that one turn found out about an OAuth client.
@@ -61,6 +62,7 @@ impl Child for QlikOAuthClient {
 }
 
 impl Managed for QlikOAuthClient {
+    const KIND: &'static str = "QlikOAuthClient";
     const FINALIZER: Option<&'static str> = Some(CHILD_FINALIZER);
     const WAY_OUT: &'static str = "set spec.deletionPolicy: Orphan, which leaves the client in Qlik Cloud";
     type Status = QlikOAuthClientStatus;
@@ -71,8 +73,17 @@ impl Managed for QlikOAuthClient {
         self.status.as_ref()
     }
 
+    fn conditions(status: &QlikOAuthClientStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikOAuthClient>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {

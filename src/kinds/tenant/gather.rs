@@ -77,7 +77,10 @@ fn not_there_yet(error: crate::qlik::Error, hostname: &Hostname) -> Error {
 }
 
 /// Whether the namespace, or the kind itself, is being deleted. Then nothing is deactivated or deleted in Qlik Cloud.
-pub(in crate::kinds) async fn swept<K: CustomResourceExt + Resource>(object: &K, cx: &Context) -> Result<bool, Error> {
+pub(in crate::kinds) async fn swept<K: CustomResourceExt + Resource<DynamicType = ()>>(
+    object: &K,
+    cx: &Context,
+) -> Result<bool, Error> {
     let namespace = object.meta().namespace.clone().unwrap_or_default();
     let namespaces: Api<Namespace> = Api::all(cx.client.clone());
     let found = within("read the namespace", namespaces.get_opt(&namespace)).await?;
@@ -85,8 +88,20 @@ pub(in crate::kinds) async fn swept<K: CustomResourceExt + Resource>(object: &K,
         return Ok(true);
     }
     let definitions: Api<CustomResourceDefinition> = Api::all(cx.client.clone());
-    let found = within("read the CustomResourceDefinition", definitions.get_metadata_opt(K::crd_name())).await?;
-    Ok(found.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
+    match within("read the CustomResourceDefinition", definitions.get_metadata_opt(K::crd_name())).await {
+        Ok(found) => Ok(found.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some())),
+        Err(error) if error.lacks_a_right() => no_more_made::<K>(cx).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for an operator that has Roles only, none of which can grant reading a definition. Discovery is open to every
+/// service account, and does not offer `create` any more before the first object of a kind that ends is deleted.
+async fn no_more_made<K: Resource<DynamicType = ()>>(cx: &Context) -> Result<bool, Error> {
+    let group = K::api_version(&());
+    let served = within("list the kinds that are served", cx.client.list_api_group_resources(&group)).await?;
+    let kind = served.resources.iter().find(|kind| kind.name == K::plural(&()));
+    Ok(kind.is_none_or(|kind| !kind.verbs.iter().any(|verb| verb == "create")))
 }
 
 /// Another object that holds this tenant, and has for longer. Objects in other namespaces count too.
@@ -167,7 +182,7 @@ pub(super) fn has_open_record(tenant: &QlikTenant, cx: &Context) -> bool {
         record.spec.tenant.uid == uid
             && record.status.as_ref().is_none_or(|status| status.phase == OffboardingPhase::Requested)
     };
-    cx.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
+    cx.caches.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
 }
 
 /// A sight of an object that only has to be let go.

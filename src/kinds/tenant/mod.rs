@@ -8,14 +8,16 @@ mod report;
 
 pub(super) use gather::swept;
 
-use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason};
+use crate::crd::{FINALIZER, Phase, QlikTenant, QlikTenantStatus, REQUESTED_AT, RESTART_PURGE_WINDOW, Reason, Rules};
 use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
 use crate::plan::status::Verdict;
 use crate::plan::tenant::{Desired, Seen, Step};
 use crate::plan::{Finding, HOURLY, Next, duration};
 use crate::qlik::{Credential, Region, Secret, TenantHost, TenantId};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The tenant that an object holds by its status: id and host.
@@ -48,6 +50,7 @@ pub struct Sight {
 }
 
 impl Managed for QlikTenant {
+    const KIND: &'static str = "QlikTenant";
     const FINALIZER: Option<&'static str> = Some(FINALIZER);
     const WAY_OUT: &'static str = "set spec.offboarding.onDelete: Retain, which leaves the tenant as it is";
     type Status = QlikTenantStatus;
@@ -58,8 +61,17 @@ impl Managed for QlikTenant {
         self.status.as_ref()
     }
 
+    fn conditions(status: &QlikTenantStatus) -> &[Condition] {
+        &status.conditions
+    }
+
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn rules() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(Rules::of::<QlikTenant>);
+        &RULES
     }
 
     fn at_rest(&self) -> Option<Duration> {
