@@ -75,7 +75,7 @@ $(SCANNER):
 leftovers:
 	$(CONTROL_PLANE) check
 
-.PHONY: demo up
+.PHONY: demo up lab
 
 # The story of three customers, told and checked in well under a minute; the first time it builds for some minutes.
 demo:
@@ -86,6 +86,12 @@ demo:
 up:
 	cargo build --locked --package e2e --bins
 	cargo run --quiet --locked --package e2e --bin playground -- up
+
+# A cluster without an operator, to install it into with Helm; left running until Ctrl-C.
+lab:
+	cargo build --locked --package e2e --bins
+	$(CONTROL_PLANE) helm
+	cargo run --quiet --locked --package e2e --bin playground -- lab
 
 .PHONY: image
 
