@@ -1,10 +1,11 @@
 //! The scripts as Argo CD itself runs them, by its commands for administrators. No cluster is needed.
 
 use super::cases::{self, Answer, Case};
-use super::program::{Program, Run};
+use super::program::Program;
 use super::scripts::config_map;
 use crate::cluster::binaries;
 use crate::playground::Screen;
+use crate::process::Output;
 use crate::stage::Error;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ impl Admin<'_> {
         Ok(2 + case.actions.len())
     }
 
-    async fn run(&self, command: &str, file: &Path, more: &[&str]) -> Result<Run, Error> {
+    async fn run(&self, command: &str, file: &Path, more: &[&str]) -> Result<Output, Error> {
         let file = file.to_string_lossy();
         let config = self.config.to_string_lossy();
         let fixed = ["admin", "settings", "resource-overrides", command, &file];
@@ -95,7 +96,7 @@ impl Admin<'_> {
 }
 
 /// The command prints what an action changes, as a difference of lines; or why it refuses.
-fn verify(done: &Run, annotation: &str, answer: Answer) -> Result<(), String> {
+fn verify(done: &Output, annotation: &str, answer: Answer) -> Result<(), String> {
     let said = format!("{}{}", done.stdout, done.stderr);
     let value = said.lines().find_map(|line| {
         let (_, value) = line.split_once(&format!("qlik-operator.dev/{annotation}: "))?;
@@ -104,7 +105,7 @@ fn verify(done: &Run, annotation: &str, answer: Answer) -> Result<(), String> {
     let as_wanted = match (answer, &value) {
         (Answer::Now, Some(value)) => value.parse::<jiff::Timestamp>().is_ok(),
         (Answer::Writes(wanted), Some(value)) => value == wanted,
-        (Answer::Refuses(why), None) => !done.success && said.contains(why),
+        (Answer::Refuses(why), None) => !done.success() && said.contains(why),
         (Answer::Now | Answer::Writes(_), None) | (Answer::Refuses(_), Some(_)) => false,
     };
     if as_wanted { Ok(()) } else { Err(format!("{answer:?} expected, found\n{said}")) }

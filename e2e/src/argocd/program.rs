@@ -1,25 +1,15 @@
 //! Programs that are started, do one thing and end.
 
-use crate::process::{OWNER_VARIABLE, own_mark};
+use crate::process::{Output, finish};
 use crate::stage::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use tokio::process::Command;
 
 /// A program with the environment that all its runs have.
 pub struct Program {
     path: PathBuf,
     envs: Vec<(OsString, OsString)>,
-}
-
-/// What a run has printed and whether it went well.
-pub struct Run {
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// Whether it returned 0.
-    pub success: bool,
 }
 
 impl Program {
@@ -37,22 +27,21 @@ impl Program {
     }
 
     /// Runs it, whether it goes well or not.
-    pub async fn run(&self, args: &[&str]) -> Result<Run, Error> {
-        let mut command = tokio::process::Command::new(&self.path);
-        command.args(args).envs(self.envs.iter().map(|(name, value)| (name, value))).env(OWNER_VARIABLE, own_mark()?);
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let done = command.output().await.map_err(|error| format!("cannot run {}: {error}", self.path.display()))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Run { stdout: text(&done.stdout), stderr: text(&done.stderr), success: done.status.success() })
+    pub async fn run(&self, args: &[&str]) -> Result<Output, Error> {
+        let mut command = Command::new(&self.path);
+        command.args(args).envs(self.envs.iter().map(|(name, value)| (name, value)));
+        let done = finish(command, "").await;
+        done.map_err(|error| format!("cannot run {}: {error}", self.path.display()).into())
     }
 
     /// Runs it; an error when it does not go well.
     pub async fn output(&self, args: &[&str]) -> Result<String, Error> {
-        let Run { stdout, stderr, success } = self.run(args).await?;
-        if success {
-            Ok(stdout)
+        let done = self.run(args).await?;
+        if done.success() {
+            Ok(done.stdout)
         } else {
-            Err(format!("`{} {}`: {stderr}{stdout}", self.path.display(), args.join(" ")).into())
+            let command = format!("{} {}", self.path.display(), args.join(" "));
+            Err(format!("`{command}`: {}{}", done.stderr, done.stdout).into())
         }
     }
 }

@@ -60,10 +60,10 @@ impl Story<'_> {
 
     pub(super) async fn act(&self, action: &str, on: (&str, &str)) -> Result<(), Error> {
         let done = self.action(action, on).await?;
-        if done.success { Ok(()) } else { Err(format!("{action}: {}{}", done.stderr, done.stdout).into()) }
+        if done.success() { Ok(()) } else { Err(format!("{action}: {}{}", done.stderr, done.stdout).into()) }
     }
 
-    async fn action(&self, action: &str, (kind, name): (&str, &str)) -> Result<crate::argocd::program::Run, Error> {
+    async fn action(&self, action: &str, (kind, name): (&str, &str)) -> Result<crate::process::Output, Error> {
         let args = ["app", "actions", "run", APPLICATION, action, "--kind", kind, "--resource-name", name];
         self.screen.command(&format!("argocd {}", args.join(" ")))?;
         self.stack.argocd.run(&args).await
