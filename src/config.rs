@@ -70,7 +70,7 @@ pub struct RunArgs {
         value_name = "LIST"
     )]
     pub metrics_per_object: Vec<String>,
-    /// Export traces by OTLP/HTTP to this collector, for instance <http://collector:4318>; /v1/traces is appended.
+    /// Export traces by OTLP/HTTP to this collector, for instance `http://collector:4318`; /v1/traces is appended.
     /// Without it there are no traces.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,

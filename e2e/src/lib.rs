@@ -1,5 +1,6 @@
 //! Stand-ins for what the operator talks to, the playground, and what the tests share.
 pub mod app;
+pub mod argocd;
 pub mod canary;
 pub mod chart;
 pub mod cluster;

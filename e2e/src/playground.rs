@@ -2,11 +2,13 @@
 
 mod apps;
 mod insiders;
+mod lab;
 mod screen;
 mod story;
 mod tally;
 mod up;
 
+pub use lab::Lab;
 pub use screen::Screen;
 pub use story::tell;
 pub use up::keep;

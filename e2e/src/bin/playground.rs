@@ -1,9 +1,9 @@
 //! The operator with everything around it, on this machine alone: `playground demo` tells a story, `playground up`
-//! leaves the pieces running.
+//! leaves the pieces running, `playground lab` does so without an operator, for whoever wants to install it.
 
 use clap::{Parser, Subcommand};
 use e2e::cluster::Cluster;
-use e2e::playground::{Playground, Screen, end, keep, tell, workspace};
+use e2e::playground::{Lab, Playground, Screen, end, keep, tell, workspace};
 use e2e::stage::Error;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,12 +17,14 @@ struct Arguments {
     task: Task,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
 enum Task {
     /// Tell the story of three customers, check every step of it, and end.
     Demo,
     /// Leave everything running until Ctrl-C.
     Up,
+    /// The same without an operator: install it with Helm.
+    Lab,
 }
 
 /// What a shell reports of a program that Ctrl-C ended.
@@ -54,9 +56,10 @@ async fn run(task: Task, screen: &Screen) -> Result<Ended, Error> {
     std::env::set_current_dir(workspace())?;
     let mut stop = Stop::new()?;
     let since = Instant::now();
-    screen.say(
-        "Starting Kubernetes (etcd, kube-apiserver, kube-controller-manager), Qlik Cloud (simulated) and the operator.",
-    )?;
+    let operator = if task == Task::Lab { "" } else { ", and the operator" };
+    screen.say(&format!(
+        "Starting Kubernetes (etcd, kube-apiserver, kube-controller-manager), Qlik Cloud (simulated){operator}."
+    ))?;
     let starting = screen.during("starting Kubernetes", Cluster::shared());
     let cluster = tokio::select! {
         started = starting => started?,
@@ -84,18 +87,18 @@ async fn perform(
     playground: &mut Option<Playground>,
     screen: &Screen,
 ) -> Result<(), Error> {
-    let playground = playground.insert(screen.during("starting the operator", Playground::on(cluster)).await?);
-    match task {
-        Task::Demo => Box::pin(tell(playground, screen)).await,
-        Task::Up => keep(playground, screen).await,
+    if task == Task::Lab {
+        return screen.during("preparing", Lab::on(cluster)).await?.keep(screen).await;
     }
+    let playground = playground.insert(screen.during("starting the operator", Playground::on(cluster)).await?);
+    if task == Task::Demo { Box::pin(tell(playground, screen)).await } else { keep(playground, screen).await }
 }
 
 /// Stopping is the ordinary end of `up` and not of `demo`.
 fn interrupted(task: Task) -> Ended {
     match task {
         Task::Demo => Ended::Interrupted,
-        Task::Up => Ended::Well,
+        Task::Up | Task::Lab => Ended::Well,
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, KeyToPath, PodSpec, Secret, Volume};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::Api;
 
 use crate::cluster::{Cluster, Identity};
@@ -21,6 +22,8 @@ pub struct Container {
     pub args: Vec<String>,
     /// The environment, with the paths of volumes as they are on this machine.
     pub env: BTreeMap<String, String>,
+    /// The paths that the kubelet asks, each on the port that the process listens at.
+    pub probes: Vec<String>,
 }
 
 impl Container {
@@ -39,8 +42,15 @@ impl Container {
             let value = mounts.iter().fold(value, |value, (path, local)| value.replace(path.as_str(), local));
             env.insert(variable.name, value);
         }
+        let listens = env.get("QLIK_OPERATOR_LISTEN").and_then(|address| address.rsplit(':').next());
+        let port = container.ports.iter().flatten().find(|port| Some(&*port.container_port.to_string()) == listens);
+        let port = port.and_then(|port| port.name.clone()).ok_or("the process listens at no port of the container")?;
+        let probes = [container.startup_probe, container.liveness_probe, container.readiness_probe];
+        let asked = probes.into_iter().flatten().filter_map(|probe| probe.http_get);
+        let probes = asked.filter(|ask| ask.port == IntOrString::String(port.clone())).filter_map(|ask| ask.path);
+        let probes = probes.collect();
         let args = container.args.unwrap_or_default().iter().map(|arg| expand(arg, &env)).collect();
-        Ok(Self { identity, args, env })
+        Ok(Self { identity, args, env, probes })
     }
 
     /// The program, with nothing in its environment but what the Deployment says. A pod has its addresses to itself, so

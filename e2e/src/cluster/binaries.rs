@@ -70,6 +70,27 @@ pub async fn helm(version: Helm) -> Result<PathBuf, Error> {
     Ok(module.built().await?.join(module.binary))
 }
 
+const ARGO_CD: Module = Module {
+    title: "Argo CD",
+    folder: "e2e/argocd",
+    package: "github.com/argoproj/argo-cd/v3/cmd",
+    output: "local-argocd",
+    binary: "argocd",
+    programs: &[
+        "argocd-application-controller",
+        "argocd-applicationset-controller",
+        "argocd-repo-server",
+        "argocd-server",
+    ],
+    ldflags: "-s -w -X github.com/argoproj/argo-cd/v3/common.version=3.2.11",
+    cold: "6 minutes",
+};
+
+/// The directory that holds argocd, argocd-server and the other programs of Argo CD.
+pub async fn argo_cd() -> Result<PathBuf, Error> {
+    ARGO_CD.built().await
+}
+
 /// The directory that holds etcd, kube-apiserver, kubectl and, where there is one, kube-controller-manager:
 /// `KUBEBUILDER_ASSETS` when set, else built from the pinned sources.
 pub async fn directory() -> Result<PathBuf, Error> {

@@ -42,11 +42,22 @@ pub(super) struct Ports {
 impl Ports {
     /// Free at this moment; that somebody else takes one before its program does is noticed by the program.
     pub(super) fn pick() -> Result<Self, Error> {
-        // Held together until all are known, lest one is picked twice.
-        let listeners = [free_port()?, free_port()?, free_port()?];
-        let [api_server, etcd_client, etcd_peer] = [0, 1, 2].map(|index: usize| listeners[index].1);
+        let [api_server, etcd_client, etcd_peer] = free_ports()?;
         Ok(Self { api_server, etcd_client, etcd_peer })
     }
+}
+
+/// Ports on loopback that are free at this moment, each another.
+pub(crate) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], Error> {
+    // Held together until all are known, lest one is picked twice.
+    let mut listeners = Vec::with_capacity(COUNT);
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let (listener, number) = free_port()?;
+        listeners.push(listener);
+        *port = number;
+    }
+    Ok(ports)
 }
 
 fn free_port() -> Result<(TcpListener, u16), Error> {

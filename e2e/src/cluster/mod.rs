@@ -31,6 +31,7 @@ pub mod rights;
 
 pub use crate::process::Output;
 pub use audit::AuditLog;
+pub(crate) use components::free_ports;
 pub use error::Error;
 pub use identity::Identity;
 pub use namespace::TestNamespace;

@@ -23,7 +23,7 @@ pub async fn keep(playground: &Playground, screen: &Screen) -> Result<(), Error>
 }
 
 /// Whoever turns Qlik Cloud's clock turns the operator's with it: clocks that disagree rightly hold it up.
-async fn follow_clock(stage: &Stage) -> Result<(), Error> {
+pub(super) async fn follow_clock(stage: &Stage) -> Result<(), Error> {
     let (mut ticks, mut told) = (interval(FOLLOW), Duration::ZERO);
     loop {
         ticks.tick().await;
@@ -70,7 +70,7 @@ fn hints(admin: &str) -> [(&'static str, String); 7] {
 }
 
 /// A kubeconfig with all rights that starts in the playground's namespace.
-fn kubeconfig(stage: &Stage) -> Result<PathBuf, Error> {
+pub(super) fn kubeconfig(stage: &Stage) -> Result<PathBuf, Error> {
     let mut kubeconfig = Kubeconfig::read_from(stage.cluster.kubeconfig())?;
     let current = kubeconfig.current_context.clone();
     for named in kubeconfig.contexts.iter_mut().filter(|named| Some(&named.name) == current.as_ref()) {

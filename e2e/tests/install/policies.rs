@@ -9,6 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 const ARMED: &str = "offboarding: {onDelete: Deactivate, confirmHostname: acme.us.qlikcloud.com}";
+const CONFIRMED: &str = "offboarding: {confirmHostname: acme.us.qlikcloud.com}";
 const OFF: &str = "lifecycle: Deactivated\noffboarding: {confirmHostname: acme.us.qlikcloud.com}";
 const OFF_ARMED: &str =
     "lifecycle: Deactivated\noffboarding: {onDelete: Deactivate, confirmHostname: acme.us.qlikcloud.com}";
@@ -77,6 +78,11 @@ impl User<'_> {
     async fn lifecycle(&self, name: &str, lifecycle: &str) -> Output {
         let offboarding = json!({ "confirmHostname": "acme.us.qlikcloud.com" });
         self.patch(name, json!({ "spec": { "lifecycle": lifecycle, "offboarding": offboarding } })).await
+    }
+
+    /// Nothing but the lifecycle.
+    async fn only_lifecycle(&self, name: &str, lifecycle: &str) -> Output {
+        self.patch(name, json!({ "spec": { "lifecycle": lifecycle } })).await
     }
 
     async fn on_delete(&self, name: &str, on_delete: &str) -> Output {
@@ -155,8 +161,8 @@ async fn four_eyes_see_a_deactivation() {
     let generation = async || scene.generation("acme").await.unwrap();
 
     refused(&alice.create("acme", OFF).await, "Create it as Active first");
-    allowed(&alice.create("acme", "").await);
-    refused(&alice.lifecycle("acme", "Deactivated").await, FIRST);
+    allowed(&alice.create("acme", CONFIRMED).await);
+    refused(&alice.only_lifecycle("acme", "Deactivated").await, FIRST);
     refused(&alice.approve("acme", ("bob", &generation().await)).await, "only bob may write that name; you are alice");
     refused(&bob.approve("acme", ("bob", "7")).await, "must be 1, and the spec must stay as it is");
     let at_once = json!({
@@ -168,15 +174,17 @@ async fn four_eyes_see_a_deactivation() {
     refused(&bob.patch("acme", at_once).await, "an approval is an update of its own");
 
     allowed(&bob.approve("acme", ("bob", &generation().await)).await);
-    refused(&bob.lifecycle("acme", "Deactivated").await, "You approved it yourself: somebody else has to");
+    refused(&bob.only_lifecycle("acme", "Deactivated").await, "You approved it yourself: somebody else has to");
     allowed(&alice.patch("acme", json!({ "spec": { "displayName": "Acme" } })).await);
     // What was approved was another manifest.
-    refused(&alice.lifecycle("acme", "Deactivated").await, FIRST);
+    refused(&alice.only_lifecycle("acme", "Deactivated").await, FIRST);
     allowed(&bob.approve("acme", ("bob", &generation().await)).await);
-    allowed(&alice.lifecycle("acme", "Deactivated").await);
+    let shorter = json!({ "lifecycle": "Deactivated", "offboarding": { "purgeAfterDays": 10 } });
+    refused(&alice.patch("acme", json!({ "spec": shorter })).await, "what was approved is the manifest as it stood");
+    allowed(&alice.only_lifecycle("acme", "Deactivated").await);
     // Taking it back needs nobody, doing it again does.
-    allowed(&alice.lifecycle("acme", "Active").await);
-    refused(&alice.lifecycle("acme", "Deactivated").await, FIRST);
+    allowed(&alice.only_lifecycle("acme", "Active").await);
+    refused(&alice.only_lifecycle("acme", "Deactivated").await, FIRST);
 
     allowed(&alice.on_delete("acme", "Deactivate").await);
     refused(&alice.delete("acme").await, FIRST);

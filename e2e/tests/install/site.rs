@@ -139,6 +139,18 @@ impl Site {
         let container = Container::of(self.stage.cluster, (OPERATOR, OPERATOR), &directory).await?;
         let process = container.launch()?.spawn(directory.join("log"))?;
         process.wait_for_line(PATIENCE, |line| line.contains("\"started\"")).await?;
+        let line = process.wait_for_line(PATIENCE, |line| line.contains("serving /livez")).await?;
+        let line: serde_json::Value = serde_json::from_str(&line)?;
+        let address = line["address"].as_str().ok_or("the log does not tell the address")?;
+        assert_eq!(container.probes, ["/livez", "/livez", "/readyz"]);
+        for path in &container.probes {
+            self.stage
+                .until_some(path, async || {
+                    let answer = reqwest::get(format!("http://{address}{path}")).await?;
+                    Ok(answer.status().is_success().then_some(()))
+                })
+                .await?;
+        }
         Ok(process)
     }
 

@@ -13,7 +13,8 @@ const DAY: f64 = 86_400.0;
 /// What seconds may be off, on a busy machine.
 const SLACK: f64 = 600.0;
 
-const MACHINE: &str = "appType: web
+/// A machine-to-machine client whose secret goes to the Secret `app`.
+pub(crate) const MACHINE: &str = "appType: web
 grantTypes: [client_credentials]
 scopes: [user_default]
 consent: Trusted
@@ -71,6 +72,7 @@ async fn a_whole_life_is_counted() {
     leave(&stage, &shown).await;
     let scrape = shown.scrape().await.unwrap();
     bounded(&scrape, stage.ns());
+    watched(&scrape);
     complete(&scrape);
 }
 
@@ -150,6 +152,28 @@ fn bounded(scrape: &Scrape, namespace: &str) {
         for value in &values[key] {
             assert!(reference.contains(&format!("`{value}`")), "the reference does not name {key} {value}");
         }
+    }
+}
+
+/// What the alerts and the dashboard ask for is served, and the reasons that alerts name are reasons.
+fn watched(scrape: &Scrape) {
+    let alerts = include_str!("../../../charts/qlik-operator/files/alerts.yaml");
+    let dashboard = include_str!("../../../charts/qlik-operator/files/dashboard.json");
+    let samples = scrape.families.values().flat_map(|family| &family.samples);
+    let served: BTreeSet<_> = samples.map(|sample| sample.name.as_str()).collect();
+    for (file, least, text) in [("the alerts", 8, alerts), ("the dashboard", 14, dashboard)] {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: BTreeSet<_> = words.filter(|word| word.starts_with("qlik_operator_")).collect();
+        assert!(asked.len() >= least, "{file}: {asked:?}");
+        assert!(asked.is_subset(&served), "{file}: {:?} are not served", asked.difference(&served));
+    }
+    let reasons = include_str!("../../../src/crd/conditions.rs");
+    for reason in alerts.split("reason=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(reasons.contains(&format!("    {reason},\n")), "the alerts name a reason {reason}");
+    }
+    let runbooks = include_str!("../../../docs/OPERATIONS.md");
+    for alert in alerts.split("- alert: ").skip(1).filter_map(|rest| rest.lines().next()) {
+        assert!(runbooks.contains(&format!("### {alert}\n")), "docs/OPERATIONS.md says nothing of {alert}");
     }
 }
 

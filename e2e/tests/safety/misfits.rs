@@ -4,6 +4,7 @@
 use super::support::*;
 use e2e::cluster::Cluster;
 use e2e::sim::{Effect, FaultPlan, Match};
+use e2e::stage::rights::SECRETS;
 use e2e::stage::{PATIENCE, Setup, Stage, manifest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,9 +19,9 @@ async fn raw(stage: &Stage, name: &str) -> Value {
 }
 
 /// Replaces one rule's verbs in the operator's role.
-async fn verbs(stage: &Stage, rule: usize, verbs: &[&str]) {
-    let patch = json!([{ "op": "replace", "path": format!("/rules/{rule}/verbs"), "value": verbs }]).to_string();
-    stage.kubectl(&["patch", "clusterrole", "qlik-operator", "--type=json", "-p", &patch]).await.unwrap();
+async fn verbs(stage: &Stage, (role, number): (&str, usize), verbs: &[&str]) {
+    let patch = json!([{ "op": "replace", "path": format!("/rules/{number}/verbs"), "value": verbs }]).to_string();
+    stage.kubectl(&["patch", "clusterrole", role, "--type=json", "-p", &patch]).await.unwrap();
 }
 
 /// An object that was stored under a laxer schema is reported on itself and stands in nobody's way.
@@ -58,34 +59,37 @@ async fn an_object_that_cannot_be_read_is_told_so_and_hinders_nobody() {
     untouched(&stage, 3);
 }
 
+/// Rights on the operator's own kinds: the first rules of this role.
+const KINDS: &str = "qlik-operator";
+
 /// Each right that is missing holds what needs it, is named, and once given back nothing has happened twice.
 #[tokio::test]
 async fn rights_taken_away_and_given_back() {
     let stage = private("rights").await;
     let _operator = stage.operator().await.unwrap();
     onboard(&stage, "acme", &deletable("acme", "")).await;
-    verbs(&stage, 2, &["get", "list", "watch"]).await; // no record can be written
+    verbs(&stage, (KINDS, 2), &["get", "list", "watch"]).await; // no record can be written
     stage.patch("acme", json!({ "spec": { "lifecycle": "Deactivated" } })).await.unwrap();
     stalls(&stage, "acme", "Forbidden", &["cannot create resource \"qlikoffboardings\"", "service account"]).await;
     untouched(&stage, 1);
     // In this order: with both rights, if only for a moment, a pass would rightly go on.
-    verbs(&stage, 3, &["delete"]).await; // no Secret can be read
-    verbs(&stage, 2, &["get", "list", "watch", "create"]).await;
+    verbs(&stage, (SECRETS, 0), &["delete"]).await; // no Secret can be read
+    verbs(&stage, (KINDS, 2), &["get", "list", "watch", "create"]).await;
     poke(&stage, "acme").await;
     stalls(&stage, "acme", "Forbidden", &["cannot get resource \"secrets\"", "service account"]).await;
     untouched(&stage, 1);
-    verbs(&stage, 3, &["get", "delete"]).await;
+    verbs(&stage, (SECRETS, 0), &["get", "delete"]).await;
     poke(&stage, "acme").await;
     stage.until("acme", "is deactivated", |t| is_ready(t) && phase(t) == "Deactivated").await.unwrap();
     // No status can be written: what is asked for is done once and said later.
-    verbs(&stage, 1, &["get"]).await;
+    verbs(&stage, (KINDS, 1), &["get"]).await;
     stage.patch("acme", json!({ "spec": { "lifecycle": "Active" } })).await.unwrap();
     let back = async || Ok((stage.called("POST", "/actions/reactivate") > 0).then_some(()));
     stage.until_some("it is reactivated", back).await.unwrap();
     stage.apply(&manifest("late", "alias: late")).await.unwrap();
     let made = async || Ok((stage.called("POST", "/api/v1/tenants") > 1).then_some(()));
     stage.until_some("a tenant is made", made).await.unwrap();
-    verbs(&stage, 1, &["patch"]).await;
+    verbs(&stage, (KINDS, 1), &["patch"]).await;
     stage.turn(Duration::from_mins(6)).unwrap();
     stage.until("acme", "is back", |t| is_ready(t) && phase(t) == "Ready").await.unwrap();
     stage.until("late", "is ready", |t| is_ready(t) && phase(t) == "Ready").await.unwrap();
