@@ -7,6 +7,7 @@ CHART := cargo run --quiet --locked --package e2e --bin chart --
 CONTROL_PLANE := cargo run --quiet --locked --package e2e --bin local-control-plane --
 SCANNER := target/tools/checkov/bin/checkov
 DENY := target/tools/bin/cargo-deny
+CYCLONEDX := target/tools/bin/cargo-cyclonedx
 
 # Fails when something is not formatted; `cargo fmt --all` formats it.
 fmt:
@@ -93,12 +94,30 @@ lab:
 	$(CHART) helm
 	cargo run --quiet --locked --package e2e --bin playground -- lab
 
-.PHONY: image
+.PHONY: image e2e-node e2e-node-setup release
 
 # The image of the Dockerfile, built with no network and checked. Linux, as root, with Debian's buildah.
 image:
 	e2e/image/build.sh
 	e2e/image/check.sh
+
+# The operator on a real node of its own, from helm install to helm uninstall. Linux, as root; says what is missing.
+e2e-node: image
+	e2e/image/pause.sh
+	e2e/image/next.sh
+	cargo build --locked --package e2e --bins
+	cargo run --quiet --locked --package e2e --bin e2e-node
+
+# The packages that it needs, on Debian.
+e2e-node-setup:
+	apt-get install --yes --no-install-recommends buildah conntrack containerd containernetworking-plugins iptables runc
+
+# Everything that a release consists of, in target/release-artifacts.
+release: image helm $(DENY) $(CYCLONEDX)
+	.ci/release
+
+$(CYCLONEDX):
+	cargo install cargo-cyclonedx --locked --root target/tools --version 0.5.9
 
 .PHONY: alerts
 

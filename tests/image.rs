@@ -56,6 +56,21 @@ fn the_image_starts_from_nothing_and_runs_as_a_user_that_is_not_root() {
 }
 
 #[test]
+fn the_chart_runs_the_image_of_its_own_version_as_that_user() {
+    let deployment = read("charts/qlik-operator/templates/deployment.yaml");
+    let user = only("USER ");
+    let (user, group) = user.split_once(':').unwrap();
+    for line in [format!("runAsUser: {user}"), format!("runAsGroup: {group}"), "args: [run]".to_owned()] {
+        assert!(deployment.lines().any(|found| found.trim() == line), "{line}");
+    }
+    let chart = read("charts/qlik-operator/Chart.yaml");
+    for key in ["version", "appVersion"] {
+        let line = chart.lines().find_map(|line| line.strip_prefix(&format!("{key}:"))).unwrap();
+        assert_eq!(line.trim().trim_matches('"'), env!("CARGO_PKG_VERSION"), "{key}");
+    }
+}
+
+#[test]
 fn everything_that_cargo_needs_is_in_the_context() {
     let ignored = read(".dockerignore");
     let let_in: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();

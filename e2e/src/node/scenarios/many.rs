@@ -10,11 +10,13 @@ use crate::sim::ClientRequest;
 use crate::stage::{is_ready, manifest};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{ListParams, PostParams};
+use qlik_operator::crd::QlikTenant;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Tenants of one OAuth client. Each client may write a hundred times a minute.
 const EACH: usize = 100;
+const PREFIX: &str = "many-";
 const AT_ONCE: usize = 16;
 const PATIENCE: Duration = Duration::from_mins(15);
 
@@ -66,7 +68,11 @@ async fn give_credentials(ground: &Ground, client: usize) -> Result<(), Error> {
 
 /// The name of one of them.
 pub(super) fn name(number: usize) -> String {
-    format!("many-{number}")
+    format!("{PREFIX}{number}")
+}
+
+fn is_one(tenant: &QlikTenant) -> bool {
+    tenant.metadata.name.as_ref().is_some_and(|name| name.starts_with(PREFIX))
 }
 
 fn tenant(number: usize) -> String {
@@ -84,7 +90,7 @@ async fn wait_ready(ground: &Ground) -> Result<(), Error> {
         loop {
             again.tick().await;
             let all = tenants.list(&ListParams::default()).await?;
-            if all.items.iter().all(is_ready) {
+            if all.items.iter().filter(|tenant| is_one(tenant)).all(is_ready) {
                 return Ok::<_, Error>(());
             }
         }
@@ -93,7 +99,7 @@ async fn wait_ready(ground: &Ground) -> Result<(), Error> {
         return answer;
     }
     let all = tenants.list(&ListParams::default()).await?;
-    let left: Vec<_> = all.items.into_iter().filter(|tenant| !is_ready(tenant)).collect();
+    let left: Vec<_> = all.items.into_iter().filter(|tenant| is_one(tenant) && !is_ready(tenant)).collect();
     let one = left.first().and_then(|tenant| tenant.status.clone());
     Err(format!("{} not ready within {PATIENCE:?}; one of them: {one:#?}", left.len()).into())
 }

@@ -21,11 +21,13 @@ pub(super) async fn all(ground: &Ground, screen: &Screen) -> Result<(), Error> {
     let mut told = Told { ground, screen, took: Vec::new() };
     told.run("installed by helm where only restricted pods may run", install::run(ground)).await?;
     told.run("an ordinary user with a read-only root and no rights", confined::run(ground)).await?;
-    told.run("logs, metrics, and a log level changed by port-forward", observed::run(ground)).await?;
     told.run("two customers onboarded", onboard::run(ground)).await?;
-    told.run("killed in the middle of an onboarding", killed::run(ground)).await?;
+    told.run("logs, metrics, and a log level changed by port-forward", observed::run(ground)).await?;
+    told.run("killed in the middle of an onboarding", killed::known(ground)).await?;
+    told.run("killed while Qlik Cloud makes a tenant", killed::lost(ground)).await?;
     told.run("many tenants within the memory limit", many::run(ground)).await?;
     told.run("another image rolled out during off-boardings", rollout::run(ground)).await?;
+    told.run("the tenant of the lost answer found, after ten minutes", killed::resolved(ground)).await?;
     told.run("uninstalled, with everything kept", uninstall::run(ground)).await?;
     screen.heading("scenario, with its time")?;
     told.took

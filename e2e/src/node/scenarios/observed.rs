@@ -2,8 +2,9 @@
 
 use super::fact;
 use crate::node::Error;
-use crate::node::ground::{Ground, RELEASE, SYSTEM};
+use crate::node::ground::{CUSTOMERS, Ground, RELEASE, SYSTEM};
 use crate::process::{Guarded, Launch, until};
+use qlik_operator::crd::REQUESTED_AT;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,13 +19,17 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<String>, Error> {
     admin.put("/log", "info,qlik_operator=debug").await?;
     let after = admin.get("/log").await?;
     until::<_, Error, _>(PATIENCE, "the log says more", async || {
+        // A pass for it to say something about.
+        let asked = format!("{REQUESTED_AT}=look-{:08x}", rand::random::<u32>());
+        let args = ["annotate", "--overwrite", "--namespace", CUSTOMERS, "qliktenant/acme", &asked];
+        ground.kubectl(&args, "").await?;
         Ok(self::logs(ground).await?.contains(r#""level":"DEBUG""#).then_some(()))
     })
     .await?;
     admin.put("/log", before.trim()).await?;
     Ok(vec![
-        fact(format!("its log is JSON: {}", first["fields"]["message"]), first.is_object())?,
-        fact(format!("{series} metrics, of which one says that it leads"), {
+        fact(format!("its log is JSON: {}", first["message"]), first["message"].is_string())?,
+        fact(format!("{series} series of metrics, of which one says that it leads"), {
             metrics.lines().any(|line| line == "qlik_operator_leader 1")
         })?,
         fact(format!("the log level was {:?} and became {:?}, and debug lines came", before.trim(), after.trim()), {
