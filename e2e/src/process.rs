@@ -15,10 +15,12 @@ use tokio::sync::watch;
 mod finish;
 mod owner;
 mod poll;
+mod stop;
 
 pub use finish::{Output, finish};
 pub use owner::{NAMESPACE_OWNER_VARIABLE, OWNER_VARIABLE, Unowned, own_mark, unowned};
 pub use poll::{interval, until};
+pub use stop::Stop;
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

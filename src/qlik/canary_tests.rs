@@ -56,7 +56,8 @@ async fn no_canary_is_ever_seen() {
         let credential = credential();
         let api = cloud.tenant(&acme(&cloud), &credential);
         let license = api.license().await.unwrap();
-        let error = cloud.register(Region::Us, &credential).create(&Secret::new(long.clone())).await.unwrap_err();
+        let error =
+            cloud.register(Region::Us, &credential).create(&Secret::new(long.clone()), false).await.unwrap_err();
         let missing = api.get(&tenant_id()).await.unwrap_err();
         assert!(server.journal().len() >= 5);
         drop(guard);

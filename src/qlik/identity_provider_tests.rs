@@ -145,7 +145,7 @@ async fn creates_with_the_secret_in_its_place() {
         pending_options: None,
     };
     assert!(!format!("{new:?}").contains("canary"));
-    let made = api(&server.cloud()).create_identity_provider(&new).await.unwrap();
+    let made = api(&server.cloud()).create_identity_provider(&new, false).await.unwrap();
     assert_eq!((made.provider.id, made.version), (id(), None));
 }
 

@@ -58,9 +58,10 @@ impl TenantApi {
         }
     }
 
-    /// Makes a provider. Qlik Cloud knows no idempotency key: a second call makes a second one.
-    pub async fn create_identity_provider(&self, new: &NewIdentityProvider) -> Result<Sighting, Error> {
-        let call = Call::new("identity_providers.create", Method::POST, PATH).json(new)?;
+    /// Makes a provider. Qlik Cloud knows no idempotency key: a second call makes a second one. `paid` says that its turn was
+    /// taken by [`Self::pay_for_write`].
+    pub async fn create_identity_provider(&self, new: &NewIdentityProvider, paid: bool) -> Result<Sighting, Error> {
+        let call = Call::new("identity_providers.create", Method::POST, PATH).json(new)?.with_turn(paid);
         let call = hiding(call, new.options.iter().chain(&new.pending_options));
         sighting(&self.session.call(&call).await?)
     }

@@ -205,8 +205,15 @@ impl Register {
         self.session.admits_write()
     }
 
-    /// Creates a tenant. Qlik Cloud knows no idempotency key: a second call makes a second tenant.
-    pub async fn create(&self, license_key: &Secret) -> Result<Tenant, Error> {
+    /// The same, and takes the turn of one write.
+    pub async fn pay_for_write(&self) -> Result<(), Error> {
+        self.session.authorize().await?;
+        self.session.pay_for_write().await
+    }
+
+    /// Creates a tenant. Qlik Cloud knows no idempotency key: a second call makes a second tenant. `paid` says that its
+    /// turn was taken by [`Self::pay_for_write`].
+    pub async fn create(&self, license_key: &Secret, paid: bool) -> Result<Tenant, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Body<'a> {
@@ -215,13 +222,19 @@ impl Register {
         let call = Call::new("tenants.create", Method::POST, "/api/v1/tenants")
             .json(&Body { license_key: license_key.expose() })?
             .hiding(license_key)
-            .deadline(CREATE_DEADLINE);
+            .deadline(CREATE_DEADLINE)
+            .with_turn(paid);
         read_tenant(&self.session.call(&call).await?)
     }
 
     /// Deactivates a tenant: it is purged after `days` and cannot be brought back then. A second call restarts the
-    /// countdown. `confirm` must be a hostname of the tenant.
-    pub async fn deactivate(&self, id: &TenantId, confirm: &Hostname, days: PurgeDays) -> Result<Deactivated, Error> {
+    /// countdown. `confirm` must be a hostname of the tenant. `paid` as above.
+    pub async fn deactivate(
+        &self,
+        id: &TenantId,
+        (confirm, days): (&Hostname, PurgeDays),
+        paid: bool,
+    ) -> Result<Deactivated, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {
@@ -229,7 +242,8 @@ impl Register {
         }
         let call = Call::new("tenants.deactivate", Method::POST, format!("/api/v1/tenants/{id}/actions/deactivate"))
             .header(CONFIRM_HOSTNAME, confirm.as_str())?
-            .json(&Body { purge_after_days: days.get() })?;
+            .json(&Body { purge_after_days: days.get() })?
+            .with_turn(paid);
         read_deactivated(&self.session.call(&call).await?, id)
     }
 

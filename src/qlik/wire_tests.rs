@@ -26,7 +26,7 @@ async fn get(cloud: &Cloud) -> Result<super::Tenant, Error> {
 }
 
 async fn create(cloud: &Cloud) -> Result<super::Tenant, Error> {
-    cloud.register(Region::Us, &credential()).create(&Secret::new("key")).await
+    cloud.register(Region::Us, &credential()).create(&Secret::new("key"), false).await
 }
 
 #[tokio::test]
@@ -260,10 +260,10 @@ async fn deactivate_and_reactivate() {
     .await;
     let register = server.cloud().register(Region::Us, &credential());
     let (host, days) = ("acme.us.qlikcloud.com".parse().unwrap(), PurgeDays::try_from(30).unwrap());
-    let done = register.deactivate(&tenant_id(), &host, days).await.unwrap();
+    let done = register.deactivate(&tenant_id(), (&host, days), false).await.unwrap();
     assert_eq!(done.purge_at, at("2026-12-24T12:00:00Z"));
     register.reactivate(&tenant_id(), &host).await.unwrap();
-    let error = register.deactivate(&"mine".parse().unwrap(), &host, days).await.unwrap_err();
+    let error = register.deactivate(&"mine".parse().unwrap(), (&host, days), false).await.unwrap_err();
     assert_eq!((error.label(), error.effect()), ("malformed", Effect::Unknown));
 }
 

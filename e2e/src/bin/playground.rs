@@ -4,10 +4,10 @@
 use clap::{Parser, Subcommand};
 use e2e::cluster::Cluster;
 use e2e::playground::{Lab, Playground, Screen, end, keep, tell, workspace};
+use e2e::process::Stop;
 use e2e::stage::Error;
 use std::process::ExitCode;
 use std::time::Instant;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The operator with a real Kubernetes control plane and a simulated Qlik Cloud, all of it on loopback.
 #[derive(Parser)]
@@ -99,25 +99,5 @@ fn interrupted(task: Task) -> Ended {
     match task {
         Task::Demo => Ended::Interrupted,
         Task::Up | Task::Lab => Ended::Well,
-    }
-}
-
-/// The signals that mean: enough.
-struct Stop([Signal; 3]);
-
-impl Stop {
-    fn new() -> std::io::Result<Self> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn asked(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
     }
 }

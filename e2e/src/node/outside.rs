@@ -5,11 +5,10 @@ use super::{Error, cgroups, requirements};
 use crate::cluster::binaries::{self, Helm};
 use crate::cluster::directory::Directory;
 use crate::playground::workspace;
-use crate::process::{NAMESPACE_OWNER_VARIABLE, own_mark, sibling};
+use crate::process::{NAMESPACE_OWNER_VARIABLE, Stop, own_mark, sibling};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use tokio::process::Command;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What the world gets of its own. Its processes are killed with the first of them, that one with unshare.
 const NAMESPACES: [&str; 8] = ["--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"];
@@ -57,24 +56,4 @@ pub async fn supervise(tenants: usize) -> Result<ExitCode, Error> {
 fn images() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
     target.join("image")
-}
-
-/// The signals that mean: enough.
-struct Stop([Signal; 3]);
-
-impl Stop {
-    fn new() -> std::io::Result<Self> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn asked(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }

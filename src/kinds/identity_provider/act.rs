@@ -104,8 +104,11 @@ impl Work<'_> {
         self.sight.seen.provider(Some(id)).ok_or(Error::Raced)
     }
 
-    /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
+    /// Writes the intent, and the finalizer with it, if nothing changed since the decision. The call's turn in the rate
+    /// budget is taken before: whoever waits for it has announced nothing that a successor would have to wait out.
     async fn announce(&self) -> Result<QlikIdentityProvider, Error> {
+        self.api()?.pay_for_write().await?;
+        self.cx.ledger.paid(&self.uid(), self.cx.clock.monotonic());
         let intent = Intent {
             step: IntentStep::Create,
             nonce: self.cx.nonce(),

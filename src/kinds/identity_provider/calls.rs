@@ -13,7 +13,7 @@ use crate::qlik::{
 use serde_json::json;
 
 impl Work<'_> {
-    fn api(&self) -> Result<TenantApi, Error> {
+    pub(super) fn api(&self) -> Result<TenantApi, Error> {
         Ok(self.parent()?.api(self.cx))
     }
 
@@ -26,7 +26,8 @@ impl Work<'_> {
         let new = self.new_provider(kid)?;
         let api = self.api()?;
         fence::still_the_same(self.object, &nonce, self.cx).await?;
-        let made = fence::announced(&nonce, api.create_identity_provider(&new), self.cx).await?;
+        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let made = fence::announced(&nonce, api.create_identity_provider(&new, paid), self.cx).await?;
         let provider = made.provider;
         self.cx.ledger.made(&self.uid(), provider.id.as_str());
         self.touch();
