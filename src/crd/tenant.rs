@@ -283,6 +283,9 @@ pub struct QlikTenantStatus {
     pub observed_generation: Option<i64>,
     /// The last value of the annotation `qlik-operator.dev/requested-at` that was acted on.
     pub last_handled_reconcile_at: Option<String>,
+    /// The annotation `qlik-operator.dev/reactivate` that was used, or found with nothing to bring back. It counts once:
+    /// for another time take it away and set it again.
+    pub last_handled_reactivate: Option<String>,
     /// What is true of the tenant now.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

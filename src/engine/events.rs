@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::core::ObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -37,9 +38,11 @@ impl Events {
     /// Starts the writer. It ends when the last [`Events`] is dropped.
     pub fn start(client: kube::Client, instance: String) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, mut inbox) = mpsc::channel::<(Event, ObjectReference)>(QUEUE);
-        let recorder = Recorder::new(client, Reporter { controller: "qlik-operator".into(), instance: Some(instance) });
+        let reporter = Reporter { controller: "qlik-operator".into(), instance: Some(instance) };
+        let mut series = Series { client, reporter, last: HashMap::new() };
         let writer = async move {
             while let Some((event, object)) = inbox.recv().await {
+                let recorder = series.recorder(&event, &object);
                 match tokio::time::timeout(DEADLINE, recorder.publish(&event, &object)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%error, reason = event.reason, "cannot write an event"),
@@ -70,5 +73,31 @@ impl Events {
         if let Err(error) = self.queue.try_send((event, object)) {
             tracing::warn!(%error, "an event was dropped");
         }
+    }
+}
+
+/// kube counts repetitions without looking at the note: what was said first would stand there for all that came after.
+/// So a recorder goes on only as long as the same is said.
+struct Series {
+    client: kube::Client,
+    reporter: Reporter,
+    /// By uid and reason: what was said last, and by which recorder.
+    last: HashMap<(Option<String>, String), (Option<String>, Recorder)>,
+}
+
+/// More need not be remembered: a forgotten series merely begins anew.
+const MOST_SERIES: usize = 1000;
+
+impl Series {
+    fn recorder(&mut self, event: &Event, object: &ObjectReference) -> Recorder {
+        if self.last.len() >= MOST_SERIES {
+            self.last.clear();
+        }
+        let anew = || (event.note.clone(), Recorder::new(self.client.clone(), self.reporter.clone()));
+        let known = self.last.entry((object.uid.clone(), event.reason.clone())).or_insert_with(anew);
+        if known.0 != event.note {
+            *known = anew();
+        }
+        known.1.clone()
     }
 }

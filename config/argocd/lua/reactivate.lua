@@ -16,5 +16,9 @@ local function reactivate()
   if hostname == nil then
     return nil, "the tenant's hostname is not known"
   end
+  -- A consent that was used counts no more, and hostnames are the same in capitals.
+  if hostname == status.lastHandledReactivate then
+    return string.upper(hostname)
+  end
   return hostname
 end

@@ -191,7 +191,14 @@ fn deactivated_by_others() -> Vec<Case> {
     let active = || json!({ "lifecycle": "Active" });
     let adopts = json!({ "lifecycle": "Active", "adopt": { "tenantId": "t1", "hostname": "old.us.qlikcloud.com" } });
     let host = "acme.us.qlikcloud.com";
+    let mut again = status(Some(host));
+    again["lastHandledReactivate"] = json!(host);
     vec![
+        case(
+            "deactivated by somebody else once more",
+            object("QlikTenant", active(), again),
+            Answer::Writes("ACME.US.QLIKCLOUD.COM"),
+        ),
         case("deactivated by somebody else", object("QlikTenant", active(), status(Some(host))), Answer::Writes(host)),
         case(
             "found deactivated when it was to be adopted",

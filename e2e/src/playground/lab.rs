@@ -89,7 +89,7 @@ impl Lab {
         let address = line["address"].as_str().ok_or("the log does not tell the address")?;
         let targets =
             json!([{ "targets": [address], "labels": { "job": OPERATOR, "pod": format!("process-{number}") } }]);
-        fs::write(self.file("targets.json"), targets.to_string())?;
+        self.watch(&targets)?;
         screen.say(&format!(
             "The operator runs: http://{address}/readyz and /metrics, log {}",
             process.log_path().display()
@@ -111,7 +111,7 @@ impl Lab {
         screen.say(&format!("for the operator namespace {OPERATOR}: Secret qlik-us, ConfigMap qlik-ca"))?;
         screen.say(&format!("chart values     {}", self.file("values.yaml").display()))?;
         screen.say(&format!("for Prometheus   {}", self.file("prometheus.yaml").display()))?;
-        screen.say(&format!("Qlik Cloud       back office http://{admin}/_sim/ (journal, clock, faults, portal)"))?;
+        screen.say(&format!("Qlik Cloud       back office http://{admin}/_sim/… (tenants, journal, clock, faults)"))?;
         screen.heading("In another terminal, from this directory")?;
         let path = format!("{}:{}", kubernetes.display(), helm.display());
         screen.command(&format!("export KUBECONFIG={} PATH={path}:$PATH", kubeconfig(&self.stage)?.display()))?;
@@ -124,7 +124,7 @@ impl Lab {
         Ok(())
     }
 
-    fn hints(&self, admin: &str) -> [(&'static str, String); 7] {
+    fn hints(&self, admin: &str) -> [(&'static str, String); 8] {
         let turn = "curl -X POST -H 'content-type: application/json'";
         let values = self.file("values.yaml");
         let prometheus = self.file("prometheus.yaml");
@@ -139,7 +139,8 @@ impl Lab {
             ),
             ("a first tenant", "kubectl apply --filename config/samples/default-credentials.yaml".to_owned()),
             ("what becomes of it", "kubectl get qliktenants --watch".to_owned()),
-            ("days pass", format!("{turn} http://{admin}/_sim/clock -d '{{\"advanceSeconds\": 1728000}}'")),
+            ("every request that Qlik Cloud got", format!("curl --silent http://{admin}/_sim/journal")),
+            ("20 days pass", format!("{turn} http://{admin}/_sim/clock -d '{{\"advanceSeconds\": 1728000}}'")),
             (
                 "alerts, with Debian's prometheus package",
                 format!(
@@ -168,13 +169,20 @@ impl Lab {
     fn watch_nothing(&self) -> Result<(), Error> {
         let alerts = crate::chart::folder().join("files/alerts.yaml");
         let (targets, alerts) = (self.file("targets.json"), alerts.display().to_string());
-        fs::write(&targets, "[]")?;
+        self.watch(&json!([]))?;
         let config = format!(
             "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: [{alerts}]\nscrape_configs:\n  - job_name: {OPERATOR}\n    \
              honor_labels: true\n    file_sd_configs:\n      - {{files: [{}], refresh_interval: 2s}}\n",
             targets.display()
         );
         Ok(fs::write(self.file("prometheus.yaml"), config)?)
+    }
+
+    /// Written beside and moved: Prometheus reads it at any moment.
+    fn watch(&self, targets: &serde_json::Value) -> Result<(), Error> {
+        let next = self.file("targets.next");
+        fs::write(&next, targets.to_string())?;
+        Ok(fs::rename(next, self.file("targets.json"))?)
     }
 
     fn file(&self, name: &str) -> PathBuf {

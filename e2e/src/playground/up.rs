@@ -44,7 +44,7 @@ async fn introduce(stage: &Stage, playground: &Playground, screen: &Screen) -> R
     screen.heading("Everything is up")?;
     screen.say(&format!("Kubernetes       {} (namespace {})", stage.cluster.server(), stage.ns()))?;
     screen.say(&format!("Qlik Cloud       TLS on {tls}, CA certificate {}", ca.display()))?;
-    screen.say(&format!("its back office  http://{admin}/_sim/ (journal, clock, faults, portal)"))?;
+    screen.say(&format!("its back office  http://{admin}/_sim/… (tenants, journal, clock, faults)"))?;
     screen.say(&format!("operator's log   {}", log.display()))?;
     screen.heading("In another terminal, from this directory")?;
     screen.command(&format!("export KUBECONFIG={} PATH={}:$PATH", kubeconfig.display(), programs.display()))?;

@@ -121,7 +121,7 @@ impl Managed for QlikTenant {
     }
 
     fn reflect(&self, seen: &Box<Sight>, draft: QlikTenantStatus) -> QlikTenantStatus {
-        report::reflect(seen, draft)
+        report::reflect(self, seen, draft)
     }
 
     fn describe(&self, draft: QlikTenantStatus, verdict: &Verdict, now: Timestamp) -> QlikTenantStatus {

@@ -62,6 +62,8 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
 fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> Result<Seen, Error> {
     let annotation = |key: &str| tenant.annotations().get(key).cloned();
     let uid = tenant.uid().unwrap_or_default();
+    let consent = annotation(REACTIVATE);
+    let used = consent.is_some() && consent == draft.last_handled_reactivate;
     Ok(Seen {
         deletion: if tenant.metadata.deletion_timestamp.is_some() { Deletion::Requested } else { Deletion::None },
         held: tenant.finalizers().iter().any(|f| f == FINALIZER),
@@ -75,7 +77,8 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         lookup: Lookup::NotAsked,
         doubt: None,
         asks: Asks {
-            reactivate: annotation(REACTIVATE),
+            reactivate: consent.filter(|_| !used),
+            reactivate_used: used,
             start_anew: annotation(START_ANEW),
             restart_window: annotation(RESTART_PURGE_WINDOW),
         },

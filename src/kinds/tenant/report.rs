@@ -2,21 +2,23 @@
 
 use super::Sight;
 use crate::crd::{
-    Deactivator, ExactTime, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REQUESTED_AT, Reason, Trigger,
+    Deactivator, ExactTime, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REACTIVATE, REQUESTED_AT,
+    Reason, Trigger,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
 use crate::plan::intent::IntentStep;
 use crate::plan::status::{Verdict, conditions};
-use crate::plan::tenant::{KEPT, RecordSeen, Step, View};
+use crate::plan::tenant::{KEPT, RecordSeen, Seen, Step, View};
 use crate::qlik::Patch;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 /// The draft with what was just seen.
-pub(super) fn reflect(sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantStatus {
+pub(super) fn reflect(tenant: &QlikTenant, sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantStatus {
     let seen = &sight.seen;
+    draft.last_handled_reactivate = used_consent(tenant, seen, draft.last_handled_reactivate);
     if let Some((_, source)) = &sight.credentials {
         draft.credentials_source = Some(source.clone());
     }
@@ -34,6 +36,14 @@ pub(super) fn reflect(sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantS
         draft.purge = purge(record);
     }
     draft
+}
+
+/// A consent to bring the tenant back is for one deactivation: once the tenant is seen in use it has done its work, and
+/// means nothing for a later one. It can be given again after it was taken away.
+fn used_consent(tenant: &QlikTenant, seen: &Seen, before: Option<String>) -> Option<String> {
+    let consent = tenant.annotations().get(REACTIVATE)?;
+    let in_use = seen.bound.is_some() && matches!(seen.tenant, View::Active(_));
+    if in_use { Some(consent.clone()) } else { before.filter(|used| used == consent) }
 }
 
 fn purge(record: &RecordSeen) -> Option<Purge> {

@@ -191,6 +191,8 @@ pub enum Lookup {
 pub struct Asks {
     /// `qlik-operator.dev/reactivate`
     pub reactivate: Option<String>,
+    /// Such a consent stands and was used before.
+    pub reactivate_used: bool,
     /// `qlik-operator.dev/start-anew`
     pub start_anew: Option<String>,
     /// `qlik-operator.dev/restart-purge-window`

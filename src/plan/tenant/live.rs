@@ -95,10 +95,11 @@ fn disabled(seen: &Seen, bound: &Bound) -> Next<Step> {
         return Next::Do(Step::Reactivate { id: bound.id.clone(), confirm: hostname.clone() });
     }
     let until = seen.organization_purge_at.map(|at| format!(" and will be purged at {at}")).unwrap_or_default();
+    let first = if seen.asks.reactivate_used { "take away the annotation that was used before and " } else { "" };
     human(
         Reason::DeactivatedOutOfBand,
         format!(
-            "the tenant was deactivated, not by this operator{until}: to bring it back set annotation {REACTIVATE}={hostname}; to agree set spec.lifecycle: Deactivated"
+            "the tenant was deactivated, not by this operator{until}: to bring it back {first}set annotation {REACTIVATE}={hostname}; to agree set spec.lifecycle: Deactivated"
         ),
     )
 }
