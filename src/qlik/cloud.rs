@@ -46,6 +46,7 @@ impl Cloud {
     /// Makes no call that changes something once this time is over.
     #[must_use]
     pub fn within(mut self, term: Term) -> Self {
+        self.transport = self.transport.within(term.clone());
         self.term = term;
         self
     }

@@ -18,6 +18,7 @@ mod identity_provider_tests;
 mod identity_providers;
 mod ids;
 mod jwk;
+mod last_look;
 mod limits;
 mod oauth_client;
 #[cfg(test)]

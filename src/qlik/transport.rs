@@ -17,9 +17,12 @@ use super::classify::{Asked, classify, http_date, retry_after};
 use super::envelope::{Envelope, tame};
 use super::error::Error;
 use super::ids::Hostname;
+use super::last_look::LastLook;
+use super::limits::Tier;
 use super::secret::Secret;
 use crate::clock::Clock;
 use crate::metrics::Calls;
+use crate::term::Term;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BODY: usize = 1024 * 1024;
@@ -82,6 +85,7 @@ pub(super) struct Transport {
     http: reqwest::Client,
     clock: Clock,
     calls: Calls,
+    term: Term,
 }
 
 /// Sends every host to one address.
@@ -116,7 +120,14 @@ impl Transport {
         if let Some(address) = endpoints.connect_to {
             builder = builder.no_proxy().dns_resolver(Arc::new(Fixed(address)));
         }
-        Ok(Self { http: builder.build().map_err(setting("the TLS settings"))?, clock, calls: Calls::default() })
+        let http = builder.build().map_err(setting("the TLS settings"))?;
+        Ok(Self { http, clock, calls: Calls::default(), term: Term::unlimited() })
+    }
+
+    /// Sends no call that changes something once this time is over.
+    pub(super) fn within(mut self, term: Term) -> Self {
+        self.term = term;
+        self
     }
 
     /// Where the requests are counted.
@@ -175,7 +186,13 @@ impl Transport {
         let mut request =
             self.http.request(call.method.clone(), call.url(host)?).headers(headers).timeout(call.deadline);
         if let Some(body) = &call.body {
-            request = request.body(body.to_vec());
+            request = match call.tier {
+                Tier::One => request.body(body.to_vec()),
+                Tier::Two => {
+                    let last = LastLook::new(body.to_vec(), self.term.clone(), self.clock.clone());
+                    request.body(reqwest::Body::wrap(last))
+                }
+            };
         }
         let mut response = request.send().await.map_err(|error| broken(host, call.deadline, error))?;
         let status = response.status();

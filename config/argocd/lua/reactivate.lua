@@ -16,9 +16,9 @@ local function reactivate()
   if hostname == nil then
     return nil, "the tenant's hostname is not known"
   end
-  -- A consent that was used counts no more, and hostnames are the same in capitals.
+  -- A consent that was used counts no more; a hostname with the dot at its end is the same and a new one.
   if hostname == status.lastHandledReactivate then
-    return string.upper(hostname)
+    return hostname .. "."
   end
   return hostname
 end

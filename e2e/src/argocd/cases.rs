@@ -197,7 +197,7 @@ fn deactivated_by_others() -> Vec<Case> {
         case(
             "deactivated by somebody else once more",
             object("QlikTenant", active(), again),
-            Answer::Writes("ACME.US.QLIKCLOUD.COM"),
+            Answer::Writes("acme.us.qlikcloud.com."),
         ),
         case("deactivated by somebody else", object("QlikTenant", active(), status(Some(host))), Answer::Writes(host)),
         case(

@@ -199,6 +199,14 @@ pub struct Asks {
     pub restart_window: Option<String>,
 }
 
+impl Asks {
+    /// Whether it is consented that the tenant of this hostname comes back. A dot at the end makes no other host of it.
+    pub(super) fn brings_back(&self, hostname: &Hostname) -> bool {
+        let asked = self.reactivate.as_deref().map(|asked| asked.trim_end_matches('.'));
+        asked.is_some_and(|asked| asked.eq_ignore_ascii_case(hostname.as_str()))
+    }
+}
+
 /// What an intent is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {

@@ -84,10 +84,7 @@ fn disabled(seen: &Seen, bound: &Bound) -> Next<Step> {
         record.trigger != crate::crd::Trigger::OutOfBand
             && matches!(record.phase, OffboardingPhase::Scheduled | OffboardingPhase::Purged)
     });
-    let asked =
-        seen.asks.reactivate.as_ref().is_some_and(|asked| {
-            bound.hostnames.iter().chain([hostname]).any(|h| asked.eq_ignore_ascii_case(h.as_str()))
-        });
+    let asked = bound.hostnames.iter().chain([hostname]).any(|host| seen.asks.brings_back(host));
     if seen.reactivation_sent {
         return wait(Phase::Reactivating, Reason::Reactivating, "waiting for the tenant's host to answer again", SOON);
     }

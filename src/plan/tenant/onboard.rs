@@ -54,7 +54,7 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
                 let hostnames = record.hostnames.iter().filter_map(|h| h.parse().ok()).collect();
                 Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Adopted })
             }
-            Some(_) | None if asks_for(seen, host) && want.lifecycle == Lifecycle::Active => {
+            Some(_) | None if seen.asks.brings_back(host.hostname()) && want.lifecycle == Lifecycle::Active => {
                 if seen.reactivation_sent {
                     return wait(Phase::Reactivating, Reason::Reactivating, "waiting for the tenant's host", SOON);
                 }
@@ -70,10 +70,6 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
         },
         View::NotAsked => wait(Phase::Pending, Reason::Creating, "the tenant was not looked at yet", SOON),
     }
-}
-
-fn asks_for(seen: &Seen, host: &TenantHost) -> bool {
-    seen.asks.reactivate.as_deref().is_some_and(|asked| asked.eq_ignore_ascii_case(host.hostname().as_str()))
 }
 
 fn previous_tenant(previous: &RecordSeen) -> Next<Step> {
