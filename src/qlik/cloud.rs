@@ -144,8 +144,9 @@ impl Session {
         self.cloud.limits.admits(self.credential.key(), &self.host, Tier::Two)
     }
 
-    /// Takes the turn of one write.
+    /// Makes sure that the credential is accepted, and takes the turn of one write.
     pub(super) async fn pay_for_write(&self) -> Result<(), Error> {
+        self.authorize().await?;
         self.cloud.limits.acquire(self.credential.key(), &self.host, Tier::Two).await
     }
 

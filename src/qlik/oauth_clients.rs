@@ -45,7 +45,6 @@ impl TenantApi {
     /// Makes sure that the credentials are accepted, and takes the turn of one write, before anything is announced that
     /// depends on them: an announcement that has to wait runs out, and is written again.
     pub async fn pay_for_write(&self) -> Result<(), Error> {
-        self.session.authorize().await?;
         self.session.pay_for_write().await
     }
 

@@ -207,7 +207,6 @@ impl Register {
 
     /// The same, and takes the turn of one write.
     pub async fn pay_for_write(&self) -> Result<(), Error> {
-        self.session.authorize().await?;
         self.session.pay_for_write().await
     }
 
