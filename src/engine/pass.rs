@@ -23,8 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const VERIFY_AFTER: Duration = Duration::from_secs(10);
 /// After a start, settled objects are left alone for this long.
 const QUIET_START: Duration = Duration::from_secs(30);
-/// Our own rate budget makes passes wait now and then; that is not worth a write.
-const QUIET_THROTTLES: u32 = 3;
+/// Our own rate budget makes passes wait now and then, in a rush of changes several times; that is not worth a write.
+const QUIET_THROTTLES: u32 = 6;
 
 /// Makes one pass over one object. Never fails: what goes wrong becomes a status and a time for the next attempt.
 pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Result<Action, Infallible> {
