@@ -26,12 +26,6 @@ async fn deactivated_out_of_band_and_brought_back_by_annotation() {
     poke(&stage, "acme").await;
     stalls(&stage, "acme", "DeactivatedOutOfBand", &["take away the annotation that was used before"]).await;
     assert_eq!(stage.committed("tenant.reactivated"), 1);
-    annotate(&stage, "acme", "reactivate", None).await.unwrap();
-    poke(&stage, "acme").await;
-    stalls(&stage, "acme", "DeactivatedOutOfBand", &["to bring it back set annotation"]).await;
-    annotate(&stage, "acme", "reactivate", Some("acme.us.qlikcloud.com")).await.unwrap();
-    stage.until("acme", "is back again", |t| is_ready(t) && phase(t) == "Ready").await.unwrap();
-    assert_eq!((stage.committed("tenant.reactivated"), deactivations(&stage)), (2, 0));
 }
 
 #[tokio::test]
