@@ -9,6 +9,7 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct Rules {
     schema: CompiledSchema,
+    validator: Validator,
 }
 
 impl Rules {
@@ -17,7 +18,7 @@ impl Rules {
         let versions = K::crd().spec.versions;
         let schema = versions.into_iter().next().and_then(|version| version.schema);
         let schema = serde_json::to_value(schema.and_then(|schema| schema.open_api_v3_schema)).unwrap_or_default();
-        Self { schema: compile_schema(&schema) }
+        Self { schema: compile_schema(&schema), validator: Validator::new() }
     }
 
     /// What the object does not keep, each as `FIELD: what to write instead`. A rule that cannot be evaluated here is
@@ -27,7 +28,7 @@ impl Rules {
         if let Some(fields) = object.as_object_mut() {
             fields.remove("status");
         }
-        let errors = match Validator::new().validate_compiled(&self.schema, &object, None) {
+        let errors = match self.validator.validate_compiled(&self.schema, &object, None) {
             Ok(()) => return Vec::new(),
             Err(errors) => errors.into_vec(),
         };

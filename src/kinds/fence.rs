@@ -7,6 +7,24 @@ use crate::plan::intent::{Call, Intent, IntentSeen};
 use crate::qlik::{self, Effect};
 use serde_json::json;
 
+/// Takes the turn of the call in Qlik's rate budget before it is announced: whoever waits for it has announced nothing that
+/// a successor would have to wait out.
+pub(super) async fn take_turn<K: Managed>(
+    object: &K,
+    turn: impl Future<Output = Result<(), qlik::Error>> + Send,
+    cx: &Context,
+) -> Result<(), Error> {
+    let now = cx.clock.monotonic();
+    turn.await?;
+    cx.ledger.paid(object.meta().uid.as_deref().unwrap_or_default(), now);
+    Ok(())
+}
+
+/// Whether the turn of the announced call was taken; it counts once.
+pub(super) fn has_turn<K: Managed>(object: &K, cx: &Context) -> bool {
+    cx.ledger.spend(object.meta().uid.as_deref().unwrap_or_default(), cx.clock.monotonic())
+}
+
 /// Writes the intent, and the kind's finalizer with it, if nothing changed since the decision.
 pub(super) async fn announce<K: Managed>(
     object: &K,

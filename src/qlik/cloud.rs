@@ -26,8 +26,6 @@ pub struct Cloud {
     transport: Transport,
     limits: Limits,
     auth: Auth,
-    clock: Clock,
-    term: Term,
     clients: Recent<Vec<OauthClient>>,
     providers: Recent<Vec<IdentityProvider>>,
 }
@@ -39,15 +37,14 @@ impl Cloud {
         let hosts = Hosts::new(endpoints.domain);
         let limits = Limits::new(clock.clone(), hosts.clone());
         let auth = Auth::new(transport.clone(), limits.clone(), clock.clone());
-        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock.clone()));
-        Ok(Self { hosts, transport, limits, auth, clock, term: Term::unlimited(), clients, providers })
+        let (clients, providers) = (Recent::new(clock.clone()), Recent::new(clock));
+        Ok(Self { hosts, transport, limits, auth, clients, providers })
     }
 
     /// Makes no call that changes something once this time is over.
     #[must_use]
     pub fn within(mut self, term: Term) -> Self {
-        self.transport = self.transport.within(term.clone());
-        self.term = term;
+        self.transport = self.transport.within(term);
         self
     }
 
@@ -89,7 +86,7 @@ impl Cloud {
 
     /// Whether calls that change something are made now.
     pub fn leads(&self) -> bool {
-        self.term.holds(self.clock.monotonic())
+        self.transport.leads()
     }
 
     /// How the rate budgets of a class of hosts are used.

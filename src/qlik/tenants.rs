@@ -205,7 +205,7 @@ impl Register {
         self.session.admits_write()
     }
 
-    /// The same, and takes the turn of one write.
+    /// Makes sure that the credentials are accepted, and takes the turn of one write.
     pub async fn pay_for_write(&self) -> Result<(), Error> {
         self.session.pay_for_write().await
     }

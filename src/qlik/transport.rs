@@ -18,7 +18,6 @@ use super::envelope::{Envelope, tame};
 use super::error::Error;
 use super::ids::Hostname;
 use super::last_look::LastLook;
-use super::limits::Tier;
 use super::secret::Secret;
 use crate::clock::Clock;
 use crate::metrics::Calls;
@@ -130,6 +129,11 @@ impl Transport {
         self
     }
 
+    /// Whether calls that change something are sent now.
+    pub(super) fn leads(&self) -> bool {
+        self.term.holds(self.clock.monotonic())
+    }
+
     /// Where the requests are counted.
     pub(super) fn calls(&self) -> &Calls {
         &self.calls
@@ -186,13 +190,8 @@ impl Transport {
         let mut request =
             self.http.request(call.method.clone(), call.url(host)?).headers(headers).timeout(call.deadline);
         if let Some(body) = &call.body {
-            request = match call.tier {
-                Tier::One => request.body(body.to_vec()),
-                Tier::Two => {
-                    let last = LastLook::new(body.to_vec(), self.term.clone(), self.clock.clone());
-                    request.body(reqwest::Body::wrap(last))
-                }
-            };
+            let last_look = LastLook::new(body.to_vec(), self.term.clone(), self.clock.clone());
+            request = request.body(reqwest::Body::wrap(last_look));
         }
         let mut response = request.send().await.map_err(|error| broken(host, call.deadline, error))?;
         let status = response.status();

@@ -104,11 +104,9 @@ impl Work<'_> {
         self.sight.seen.provider(Some(id)).ok_or(Error::Raced)
     }
 
-    /// Writes the intent, and the finalizer with it, if nothing changed since the decision. The call's turn in the rate
-    /// budget is taken before: whoever waits for it has announced nothing that a successor would have to wait out.
+    /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self) -> Result<QlikIdentityProvider, Error> {
-        self.api()?.pay_for_write().await?;
-        self.cx.ledger.paid(&self.uid(), self.cx.clock.monotonic());
+        fence::take_turn(self.object, self.api()?.pay_for_write(), self.cx).await?;
         let intent = Intent {
             step: IntentStep::Create,
             nonce: self.cx.nonce(),

@@ -26,7 +26,7 @@ impl Work<'_> {
         let new = self.new_provider(kid)?;
         let api = self.api()?;
         fence::still_the_same(self.object, &nonce, self.cx).await?;
-        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let paid = fence::has_turn(self.object, self.cx);
         let made = fence::announced(&nonce, api.create_identity_provider(&new, paid), self.cx).await?;
         let provider = made.provider;
         self.cx.ledger.made(&self.uid(), provider.id.as_str());

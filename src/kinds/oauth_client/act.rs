@@ -157,7 +157,7 @@ impl Work<'_> {
         };
         let (api, key) = (self.api()?, key);
         fence::still_the_same(self.object, &nonce, self.cx).await?;
-        let paid = self.cx.ledger.spend(&self.uid(), self.cx.clock.monotonic());
+        let paid = fence::has_turn(self.object, self.cx);
         let (client, secret) = fence::announced(&nonce, api.create_oauth_client(&new, paid), self.cx).await?;
         self.cx.ledger.made(&self.uid(), client.id.as_str());
         self.touch();

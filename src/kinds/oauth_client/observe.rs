@@ -1,5 +1,6 @@
 //! One look at everything that the decision about an OAuth client needs.
 
+use super::super::fence;
 use super::super::parent::{Parent, Standing, is_ready, standing};
 use super::super::tenant::swept;
 use super::delivery::{self, Delivery};
@@ -202,8 +203,7 @@ impl Look<'_> {
         let Some(id) = &seen.id else {
             let found = self.marked(&api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
-                api.pay_for_write().await?;
-                self.cx.ledger.paid(&self.object.uid().unwrap_or_default(), now);
+                fence::take_turn(self.object, api.pay_for_write(), self.cx).await?;
             }
             return Ok(found);
         };

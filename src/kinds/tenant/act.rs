@@ -99,11 +99,9 @@ impl Work<'_> {
         records::update(self.cx, &self.namespace(), record, change).await
     }
 
-    /// Writes the intent, and the finalizer with it, if nothing changed since the decision. The call's turn in the rate
-    /// budget is taken before: whoever waits for it has announced nothing that a successor would have to wait out.
+    /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self, announcement: &Announcement) -> Result<QlikTenant, Error> {
-        self.register()?.pay_for_write().await?;
-        self.cx.ledger.paid(&self.tenant.uid().unwrap_or_default(), self.cx.clock.monotonic());
+        fence::take_turn(self.tenant, self.register()?.pay_for_write(), self.cx).await?;
         let nonce = self.cx.nonce();
         let of_its_own = || {
             (announcement.step == IntentStep::Deactivate).then(|| records::name_for(&self.tenant.name_any(), &nonce))
@@ -123,11 +121,6 @@ impl Work<'_> {
         Ok(self.cx.cloud.register(self.region(), self.credential()?))
     }
 
-    /// Whether the turn of the announced call was taken already.
-    fn paid(&self) -> bool {
-        self.cx.ledger.spend(&self.tenant.uid().unwrap_or_default(), self.cx.clock.monotonic())
-    }
-
     fn intent(&self, step: IntentStep) -> Result<&Intent, Error> {
         self.sight.seen.intent.of(step).ok_or(Error::Raced)
     }
@@ -136,8 +129,8 @@ impl Work<'_> {
         let nonce = self.intent(IntentStep::Create)?.nonce.clone();
         let license = self.sight.license.as_ref().ok_or(Error::Raced)?;
         self.still_the_same(&nonce).await?;
-        let register = self.register()?;
-        let created = fence::announced(&nonce, register.create(license, self.paid()), self.cx).await?;
+        let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
+        let created = fence::announced(&nonce, register.create(license, paid), self.cx).await?;
         let uid = self.tenant.uid().unwrap_or_default();
         self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
         self.claim(&created.id);
@@ -279,9 +272,9 @@ impl Work<'_> {
         let (id, nonce) = (self.bound()?.id.clone(), self.intent(step)?.nonce.clone());
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
         self.still_the_same(&nonce).await?;
-        let register = self.register()?;
+        let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
-        let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), self.paid()), self.cx).await?;
+        let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), paid), self.cx).await?;
         let made = self.cx.clock.now();
         self.cx.ledger.answered(record, made, answer.purge_at);
         let (deactivated_at, purge_at) = (Some(made), Some(answer.purge_at));
