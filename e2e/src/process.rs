@@ -304,3 +304,9 @@ pub fn sibling(name: &str) -> io::Result<PathBuf> {
         io::Error::new(io::ErrorKind::NotFound, message)
     })
 }
+
+/// A program of the system, found as a shell would find it.
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
+}

@@ -4,6 +4,7 @@
 
 mod children;
 mod faults;
+mod installation;
 mod objects;
 mod operator;
 pub mod rights;
@@ -12,8 +13,9 @@ mod witness;
 
 pub use children::{Inside, child_manifest, client_manifest};
 pub use faults::faults;
+pub use installation::INSTALLED;
 pub use objects::{condition, manifest};
-pub use operator::Operator;
+pub use operator::{Operator, address};
 pub use trap::{Blow, Trap};
 pub use witness::{in_phase, is_ready, is_stalled, show};
 
@@ -138,14 +140,13 @@ impl Stage {
 
     /// Applies manifests with kubectl, as a user would.
     pub async fn apply(&self, manifests: &str) -> Result<(), Error> {
-        let done = self.cluster.kubectl(&["apply", "-n", self.ns(), "-f", "-"], manifests).await?;
-        if done.success() { Ok(()) } else { Err(done.stderr.into()) }
+        self.cluster.kubectl(&["apply", "-n", self.ns(), "-f", "-"], manifests).await?.succeeded()?;
+        Ok(())
     }
 
     /// Runs kubectl in the namespace; fails when kubectl does.
     pub async fn kubectl(&self, args: &[&str]) -> Result<String, Error> {
-        let done = self.cluster.kubectl(&[&["-n", self.ns()], args].concat(), "").await?;
-        if done.success() { Ok(done.stdout) } else { Err(done.stderr.into()) }
+        Ok(self.cluster.kubectl(&[&["-n", self.ns()], args].concat(), "").await?.succeeded()?)
     }
 
     /// Changes a tenant's object with a merge patch.

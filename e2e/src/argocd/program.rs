@@ -1,6 +1,6 @@
 //! Programs that are started, do one thing and end.
 
-use crate::process::{Output, finish};
+use crate::process::{Output, finish, in_path};
 use crate::stage::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,5 @@ impl Program {
 
 /// A program of the system, by its Debian package.
 pub fn installed(name: &str, package: &str) -> Result<PathBuf, Error> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| format!("no {name} in PATH; on Debian: apt-get install {package}").into())
+    in_path(name).ok_or_else(|| format!("no {name} in PATH; on Debian: apt-get install {package}").into())
 }

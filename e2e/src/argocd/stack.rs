@@ -184,9 +184,9 @@ impl Start<'_> {
 
 async fn install(cluster: &Cluster) -> Result<(), Error> {
     cluster.apply_crds(&definitions().await?).await?;
-    kubectl(cluster, &["create", "namespace", "argocd"], "").await?;
-    kubectl(cluster, &["apply", "--server-side", "-f", "-"], &config_map()).await?;
-    kubectl(cluster, &["apply", "--server-side", "-f", "-"], OBJECTS).await?;
+    cluster.kubectl(&["create", "namespace", "argocd"], "").await?.succeeded()?;
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], &config_map()).await?.succeeded()?;
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], OBJECTS).await?.succeeded()?;
     Ok(())
 }
 
@@ -198,11 +198,6 @@ async fn definitions() -> Result<String, Error> {
     let sources = PathBuf::from(go.output(&args).await?.trim()).join("manifests/crds");
     let read = |name| Ok(fs::read_to_string(sources.join(name))?);
     Ok(DEFINITIONS.iter().map(read).collect::<Result<Vec<_>, Error>>()?.join("\n---\n"))
-}
-
-async fn kubectl(cluster: &Cluster, args: &[&str], stdin: &str) -> Result<String, Error> {
-    let done = cluster.kubectl(args, stdin).await?;
-    if done.success() { Ok(done.stdout) } else { Err(done.stderr.into()) }
 }
 
 async fn listens(name: &str, port: u16, process: &Guarded) -> Result<(), Error> {

@@ -116,8 +116,8 @@ impl Story<'_> {
     }
 
     async fn apply(&self, manifests: &str) -> Result<(), Error> {
-        let done = self.stage.cluster.kubectl(&["apply", "-f", "-"], manifests).await?;
-        if done.success() { Ok(()) } else { Err(done.stderr.into()) }
+        self.stage.cluster.kubectl(&["apply", "-f", "-"], manifests).await?.succeeded()?;
+        Ok(())
     }
 
     /// Asks an Application to look at a commit and waits until all of it is as it should be.

@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::Api;
 
 use crate::cluster::{Cluster, Identity};
-use crate::process::{Launch, sibling};
+use crate::process::{Guarded, Launch, sibling};
+use crate::stage::address;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -53,9 +54,16 @@ impl Container {
         Ok(Self { identity, args, env, probes })
     }
 
+    /// Starts it with its log in this directory, and waits until it serves; answers where.
+    pub async fn start(&self, directory: &Path) -> Result<(Guarded, String), Error> {
+        let process = self.launch()?.spawn(directory.join("log"))?;
+        let address = address(&process, "serving /livez").await?;
+        Ok((process, address))
+    }
+
     /// The program, with nothing in its environment but what the Deployment says. A pod has its addresses to itself, so
     /// here the ports are any that are free.
-    pub fn launch(&self) -> Result<Launch, Error> {
+    fn launch(&self) -> Result<Launch, Error> {
         let mut launch = Launch::new(sibling("operator-under-test")?).env_clear().args(&self.args);
         for (name, value) in &self.env {
             let value = if name.ends_with("_LISTEN") { "127.0.0.1:0" } else { value.as_str() };

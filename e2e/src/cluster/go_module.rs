@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, io_error};
-use crate::process::{Exit, Launch, interval, tail};
+use crate::process::{Exit, Launch, in_path, interval, tail};
 
 /// How often a long wait says that it still goes on.
 const REPORT_EVERY: Duration = Duration::from_secs(15);
@@ -161,8 +161,7 @@ impl Build {
 }
 
 fn go() -> Result<PathBuf, Error> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).map(|directory| directory.join("go")).find(|go| go.is_file()).ok_or_else(|| {
+    in_path("go").ok_or_else(|| {
         let advice = "install Go 1.26 or later (https://go.dev/dl/), or (for Kubernetes alone) set KUBEBUILDER_ASSETS to a \
                       directory with etcd, kube-apiserver, kube-controller-manager and kubectl";
         Error::Program(format!("no `go` in PATH to build the tests' programs with: {advice}"))

@@ -1,6 +1,7 @@
 //! What this machine has to have. Nothing is installed here: that is for its owner to do.
 
 use super::Error;
+use crate::process::in_path;
 use std::path::Path;
 
 /// Programs, and the Debian packages that have them.
@@ -29,9 +30,8 @@ pub(super) fn check(images: &Path) -> Result<(), Error> {
     if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
         return Err("a node needs Linux and root".into());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let has = |program: &str| std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
-    let mut missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, _)| !has(program)).map(|(_, it)| it).collect();
+    let mut missing: Vec<_> =
+        PROGRAMS.into_iter().filter(|(program, _)| in_path(program).is_none()).map(|(_, it)| it).collect();
     if !Path::new(PLUGINS).join("bridge").is_file() {
         missing.push("containernetworking-plugins");
     }

@@ -14,8 +14,6 @@ pub(super) async fn tool(program: &str, args: &[&str]) -> Result<String, Error> 
 
 /// The standard output of what succeeded.
 pub(super) fn succeeded(what: &str, output: Output) -> Result<String, Error> {
-    if output.success() {
-        return Ok(output.stdout);
-    }
-    Err(format!("{what} ended with {:?}: {}{}", output.code, output.stdout, output.stderr).into())
+    let code = output.code;
+    output.succeeded().map_err(|error| format!("{what} ended with {code:?}: {error}").into())
 }

@@ -9,7 +9,7 @@ use crate::chart::Container;
 use crate::cluster::Cluster;
 use crate::cluster::binaries::{self, Helm};
 use crate::process::{Guarded, interval};
-use crate::stage::{Error, PATIENCE, Setup, Stage};
+use crate::stage::{Error, INSTALLED as OPERATOR, PATIENCE, Setup, Stage};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde_json::json;
@@ -17,8 +17,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The operator's namespace and the name of its Deployment.
-const OPERATOR: &str = "qlik-operator";
 /// How often the Deployment is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -35,16 +33,10 @@ impl Lab {
         }
         let stage = Stage::on(cluster, Setup { installed: false, ..Setup::new("customers") }).await?;
         let lab = Self { stage };
-        lab.kubectl(&["create", "namespace", OPERATOR]).await?;
-        let us = lab.stage.directory().join("us");
-        let from = |name: &str| format!("--from-file={}", us.join(name).display());
-        let (id, secret) = (from("clientId"), from("clientSecret"));
-        lab.kubectl(&["--namespace", OPERATOR, "create", "secret", "generic", "qlik-us", &id, &secret]).await?;
-        let ca = lab.stage.sim.ca_file().ok_or("the simulator has no authority")?;
-        let ca = format!("--from-file=ca.crt={}", ca.display());
-        lab.kubectl(&["--namespace", OPERATOR, "create", "configmap", "qlik-ca", &ca]).await?;
-        fs::write(lab.file("values.yaml"), lab.values()?)?;
-        lab.watch_nothing()?;
+        lab.stage.prepare_installation().await?;
+        fs::write(lab.file("values.yaml"), lab.stage.chart_values(&[])?)?;
+        fs::write(lab.file("prometheus.yaml"), lab.prometheus())?;
+        lab.watch(&json!([]))?;
         Ok(lab)
     }
 
@@ -70,7 +62,7 @@ impl Lab {
             if let Some((_, former)) = running.take() {
                 former.terminate()?;
                 former.wait(PATIENCE).await?;
-                self.watch_nothing()?;
+                self.watch(&json!([]))?;
                 screen.say("The operator's process has ended.")?;
             }
             if let Some(version) = wanted {
@@ -83,10 +75,7 @@ impl Lab {
     async fn start(&self, number: u32, screen: &Screen) -> Result<Guarded, Error> {
         let directory = self.file(&format!("pod-{number}"));
         let container = Container::of(self.stage.cluster, (OPERATOR, OPERATOR), &directory).await?;
-        let process = container.launch()?.spawn(directory.join("log"))?;
-        let line = process.wait_for_line(PATIENCE, |line| line.contains("serving /livez")).await?;
-        let line: serde_json::Value = serde_json::from_str(&line)?;
-        let address = line["address"].as_str().ok_or("the log does not tell the address")?;
+        let (process, address) = container.start(&directory).await?;
         let targets =
             json!([{ "targets": [address], "labels": { "job": OPERATOR, "pod": format!("process-{number}") } }]);
         self.watch(&targets)?;
@@ -154,28 +143,15 @@ impl Lab {
         ]
     }
 
-    fn values(&self) -> Result<String, Error> {
-        let qlik = self.stage.sim.tls().ok_or("the simulator has no address")?;
-        Ok(format!(
-            "# Values of the chart for this cluster: the operator's own credentials, and a Qlik Cloud that is a stand-in.\n\
-             regions:\n  us:\n    existingSecret: qlik-us\n    namespaces: [{}]\nqlik:\n  caConfigMap:\n    name: qlik-ca\n  \
-             connectTo: \"{qlik}\"\nextraEnv:\n  - name: QLIK_OPERATOR_CLOCK_OFFSET_FILE # its calendar can be turned\n    value: {}\n",
-            self.stage.ns(),
-            self.stage.clock_file().display(),
-        ))
-    }
-
-    /// A Prometheus that scrapes whatever runs, and knows the chart's alerts.
-    fn watch_nothing(&self) -> Result<(), Error> {
+    /// The configuration of a Prometheus that scrapes whatever runs, and knows the chart's alerts.
+    fn prometheus(&self) -> String {
         let alerts = crate::chart::folder().join("files/alerts.yaml");
-        let (targets, alerts) = (self.file("targets.json"), alerts.display().to_string());
-        self.watch(&json!([]))?;
-        let config = format!(
-            "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: [{alerts}]\nscrape_configs:\n  - job_name: {OPERATOR}\n    \
+        format!(
+            "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: [{}]\nscrape_configs:\n  - job_name: {OPERATOR}\n    \
              honor_labels: true\n    file_sd_configs:\n      - {{files: [{}], refresh_interval: 2s}}\n",
-            targets.display()
-        );
-        Ok(fs::write(self.file("prometheus.yaml"), config)?)
+            alerts.display(),
+            self.file("targets.json").display()
+        )
     }
 
     /// Written beside and moved: Prometheus reads it at any moment.
@@ -187,11 +163,6 @@ impl Lab {
 
     fn file(&self, name: &str) -> PathBuf {
         self.stage.directory().join(name)
-    }
-
-    async fn kubectl(&self, args: &[&str]) -> Result<(), Error> {
-        let done = self.stage.cluster.kubectl(args, "").await?;
-        if done.success() { Ok(()) } else { Err(done.stderr.into()) }
     }
 }
 

@@ -23,6 +23,11 @@ impl Output {
     pub fn success(&self) -> bool {
         self.code == Some(0)
     }
+
+    /// What it printed, of a program that has to succeed; else an error with all that it said.
+    pub fn succeeded(self) -> io::Result<String> {
+        if self.success() { Ok(self.stdout) } else { Err(io::Error::other(self.stdout + &self.stderr)) }
+    }
 }
 
 /// Runs a program to its end. The result may well be a failure; an error means that it could not be run.

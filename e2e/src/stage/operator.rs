@@ -54,3 +54,10 @@ impl Stage {
         Ok(Operator { process })
     }
 }
+
+/// The address that a line of a process's log, which is JSON, says something is served at.
+pub async fn address(process: &Guarded, words: &str) -> Result<String, Error> {
+    let line = process.wait_for_line(PATIENCE, |line| line.contains(words)).await?;
+    let line: serde_json::Value = serde_json::from_str(&line)?;
+    Ok(line["address"].as_str().ok_or("the log does not tell the address")?.to_owned())
+}

@@ -78,6 +78,6 @@ fn to_group(mut binding: Value, group: &str) -> Value {
 
 async fn apply(cluster: &Cluster, objects: Vec<Value>) -> Result<(), Error> {
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
-    let applied = cluster.kubectl(&["apply", "-f", "-"], &list).await?;
-    if applied.success() { Ok(()) } else { Err(applied.stderr.into()) }
+    cluster.kubectl(&["apply", "-f", "-"], &list).await?.succeeded()?;
+    Ok(())
 }

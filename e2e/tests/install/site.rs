@@ -1,18 +1,16 @@
 //! A place where the operator is installed, upgraded and uninstalled.
 
 use e2e::chart::{Container, folder, repository};
+use e2e::cluster::Cluster;
 use e2e::cluster::audit::{Filter, Position};
 use e2e::cluster::binaries::Helm;
-use e2e::cluster::{Cluster, Output};
 use e2e::process::Guarded;
+pub(crate) use e2e::stage::INSTALLED as OPERATOR;
 use e2e::stage::{Error, PATIENCE, Setup, Stage};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// The namespace of the operator, and the name of everything that it is.
-pub(crate) const OPERATOR: &str = "qlik-operator";
 
 /// With which tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,27 +50,7 @@ impl Site {
             copy(&from, &files.join(to))?;
         }
         let site = Self { stage, mode, way, files };
-        let restricted = format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {OPERATOR}\n  labels: \
-             {{pod-security.kubernetes.io/enforce: restricted}}\n"
-        );
-        site.apply(&restricted).await?;
-        let us = site.stage.directory().join("us");
-        let file = |name: &str| format!("--from-file={}", us.join(name).display());
-        let ca = site.stage.sim.ca_file().ok_or("the simulator has no authority")?;
-        let ca = format!("--from-file=ca.crt={}", ca.display());
-        site.kubectl(&[
-            "-n",
-            OPERATOR,
-            "create",
-            "secret",
-            "generic",
-            "qlik-us",
-            &file("clientId"),
-            &file("clientSecret"),
-        ])
-        .await?;
-        site.kubectl(&["-n", OPERATOR, "create", "configmap", "qlik-ca", &ca]).await?;
+        site.stage.prepare_installation().await?;
         Ok(site)
     }
 
@@ -82,7 +60,7 @@ impl Site {
             Way::Helm(helm) => {
                 let chart = self.files.join("chart").display().to_string();
                 let args = ["upgrade", "--install", OPERATOR, &chart, "--namespace", OPERATOR, "--values", "-"];
-                succeeded(self.stage.cluster.helm(helm, &args, &self.values()?).await?)?;
+                self.stage.cluster.helm(helm, &args, &self.values()?).await?.succeeded()?;
             }
             Way::Kustomize => {
                 let overlay = self.overlay()?;
@@ -98,7 +76,7 @@ impl Site {
         match self.way {
             Way::Helm(helm) => {
                 let args = ["uninstall", OPERATOR, "--namespace", OPERATOR];
-                succeeded(self.stage.cluster.helm(helm, &args, "").await?)?;
+                self.stage.cluster.helm(helm, &args, "").await?.succeeded()?;
             }
             Way::Kustomize => {
                 let mut folders = vec![self.base().join("operator")];
@@ -137,11 +115,8 @@ impl Site {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let directory = self.stage.directory().join(format!("pod-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let container = Container::of(self.stage.cluster, (OPERATOR, OPERATOR), &directory).await?;
-        let process = container.launch()?.spawn(directory.join("log"))?;
+        let (process, address) = container.start(&directory).await?;
         process.wait_for_line(PATIENCE, |line| line.contains("\"started\"")).await?;
-        let line = process.wait_for_line(PATIENCE, |line| line.contains("serving /livez")).await?;
-        let line: serde_json::Value = serde_json::from_str(&line)?;
-        let address = line["address"].as_str().ok_or("the log does not tell the address")?;
         assert_eq!(container.probes, ["/livez", "/livez", "/readyz"]);
         for path in &container.probes {
             self.stage
@@ -167,27 +142,18 @@ impl Site {
 
     /// Runs kubectl with all rights; fails when it does.
     pub(crate) async fn kubectl(&self, args: &[&str]) -> Result<String, Error> {
-        succeeded(self.stage.cluster.kubectl(args, "").await?)
-    }
-
-    async fn apply(&self, manifest: &str) -> Result<String, Error> {
-        succeeded(self.stage.cluster.kubectl(&["apply", "-f", "-"], manifest).await?)
+        Ok(self.stage.cluster.kubectl(args, "").await?.succeeded()?)
     }
 
     fn base(&self) -> PathBuf {
         self.files.join("config").join(if self.mode == Mode::Cluster { "default" } else { "namespaced" })
     }
 
-    /// Values for the simulator, its authority and its clock.
     fn values(&self) -> Result<String, Error> {
-        let namespaces = if self.mode == Mode::Cluster { String::new() } else { self.stage.ns().to_owned() };
-        Ok(format!(
-            "regions: {{us: {{existingSecret: qlik-us, namespaces: [{}]}}}}\nqlik: {{caConfigMap: {{name: qlik-ca}}, \
-             connectTo: \"{}\"}}\nnamespaces: [{namespaces}]\nextraEnv: [{{name: QLIK_OPERATOR_CLOCK_OFFSET_FILE, value: {}}}]\n",
-            self.stage.ns(),
-            self.qlik()?,
-            self.stage.clock_file().display(),
-        ))
+        match self.mode {
+            Mode::Cluster => self.stage.chart_values(&[]),
+            Mode::Namespaced => self.stage.chart_values(&[self.stage.ns()]),
+        }
     }
 
     fn qlik(&self) -> Result<String, Error> {
@@ -223,10 +189,6 @@ impl Site {
         fs::write(overlay.join("kustomization.yaml"), kustomization)?;
         Ok(overlay.display().to_string())
     }
-}
-
-pub(crate) fn succeeded(done: Output) -> Result<String, Error> {
-    if done.success() { Ok(done.stdout) } else { Err(format!("{}{}", done.stdout, done.stderr).into()) }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {

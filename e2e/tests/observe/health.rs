@@ -1,9 +1,9 @@
 //! `/livez` and `/readyz`: what is missing is named, waited for, and noticed when it is there.
 
-use crate::support::{Shown, address};
+use crate::support::Shown;
 use e2e::cluster::proxy::{Before, Hooks, Proxy};
 use e2e::process::Exit;
-use e2e::stage::{Error, PATIENCE, Setup, Stage, in_phase, is_ready, manifest};
+use e2e::stage::{Error, PATIENCE, Setup, Stage, address, in_phase, is_ready, manifest};
 use reqwest::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -153,7 +153,7 @@ async fn the_log_filter_is_changed_while_it_runs() {
     let stage =
         Stage::new(Setup { log: "warn,qlik_operator=info".to_owned(), ..Setup::new("health-log") }).await.unwrap();
     let operator = stage.operator_with(stage.identity.kubeconfig(), &["--admin-listen", "127.0.0.1:0"]).await.unwrap();
-    let url = address(&operator, "serving /log").await + "/log";
+    let url = format!("http://{}/log", address(&operator, "serving /log").await.unwrap());
     let http = reqwest::Client::new();
     let get = async || http.get(&url).send().await.unwrap().text().await.unwrap();
     let put = async |filter: &'static str| {

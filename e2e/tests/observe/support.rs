@@ -1,9 +1,8 @@
 //! An operator that serves, and how it is asked.
 
 use e2e::openmetrics::Scrape;
-use e2e::stage::{Error, Operator, PATIENCE, Stage};
+use e2e::stage::{Error, Operator, PATIENCE, Stage, address};
 use reqwest::StatusCode;
-use serde_json::Value;
 use std::path::Path;
 
 /// An operator that serves on a port of its own.
@@ -16,7 +15,7 @@ impl Shown {
     /// Starts one and waits until it serves; it may lack what it needs to work.
     pub(crate) async fn launch(stage: &Stage, kubeconfig: &Path, args: &[&str]) -> Self {
         let operator = stage.launch(kubeconfig, &[&["--listen", "127.0.0.1:0"], args].concat()).unwrap();
-        let base = address(&operator, "serving /livez").await;
+        let base = format!("http://{}", address(&operator, "serving /livez").await.unwrap());
         Self { operator, base }
     }
 
@@ -57,11 +56,4 @@ impl Shown {
             Err(error) => panic!("{error}; the last scrape was {last:#?}"),
         }
     }
-}
-
-/// The address that a line says something is served at.
-pub(crate) async fn address(operator: &Operator, words: &str) -> String {
-    let line = operator.wait_for_line(PATIENCE, |line| line.contains(words)).await.unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
-    format!("http://{}", line["address"].as_str().unwrap())
 }
