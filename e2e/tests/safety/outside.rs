@@ -21,11 +21,19 @@ async fn deactivated_out_of_band_and_brought_back_by_annotation() {
     assert_eq!((stage.committed("tenant.reactivated"), deactivations(&stage)), (1, 0));
     assert_eq!(stage.sim.tenants()[0].status, Status::Active);
 
-    // The consent that was left standing is not one for the next time.
+    // The consent that was left standing is not one for the next time. Later, since for two minutes what is seen to be off
+    // is taken for the reactivation under way.
+    stage.turn(HOUR).unwrap();
     stage.sim.deactivate(&id, 30).unwrap();
     poke(&stage, "acme").await;
     stalls(&stage, "acme", "DeactivatedOutOfBand", &["take away the annotation that was used before"]).await;
     assert_eq!(stage.committed("tenant.reactivated"), 1);
+    annotate(&stage, "acme", "reactivate", None).await.unwrap();
+    poke(&stage, "acme").await;
+    stalls(&stage, "acme", "DeactivatedOutOfBand", &["to bring it back set annotation"]).await;
+    annotate(&stage, "acme", "reactivate", Some("acme.us.qlikcloud.com")).await.unwrap();
+    stage.until("acme", "is back again", |t| is_ready(t) && phase(t) == "Ready").await.unwrap();
+    assert_eq!((stage.committed("tenant.reactivated"), deactivations(&stage)), (2, 0));
 }
 
 #[tokio::test]
