@@ -37,36 +37,33 @@ async fn no_canary_is_ever_seen() {
     // Another test of this process may have set one already, which does as well.
     let _ = everything.try_init();
     let long = format!("canary-{}", "k".repeat(100));
-    for protocol in ["http/1.1", "h2"] {
-        let captured = Captured::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(captured.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        let echoed = long.clone();
-        let server = Server::start(protocol, move |request| match request.uri().path() {
-            _ if is_token(request) => token("canary-token"),
-            "/api/v1/licenses/overview" => answer(200, r#"{"licenseKey":"canary-license"}"#),
-            _ => answer(400, &format!(r#"{{"errors":[{{"title":"bad key {echoed}"}}],"traceId":"trace-7"}}"#)),
-        })
-        .await;
-        let cloud = server.cloud();
-        let credential = credential();
-        let api = cloud.tenant(&acme(&cloud), &credential);
-        let license = api.license().await.unwrap();
-        let error =
-            cloud.register(Region::Us, &credential).create(&Secret::new(long.clone()), false).await.unwrap_err();
-        let missing = api.get(&tenant_id()).await.unwrap_err();
-        assert!(server.journal().len() >= 5);
-        drop(guard);
-        let printed = format!("{license:?} {credential:?} {error} {error:?} {missing:?}");
-        assert!(!printed.contains("canary"), "{printed}");
-        let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        assert!(lines.contains("qlik.call") && lines.contains("trace-7"), "{protocol}: our own spans are there");
-        assert!(lines.contains("hyper_util::client"), "{protocol}: the crates below us are heard");
-        let leaks: Vec<_> = lines.lines().filter(|line| line.contains("canary")).collect();
-        assert!(leaks.is_empty(), "{protocol}: {leaks:#?}");
-    }
+    let captured = Captured::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(captured.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let echoed = long.clone();
+    let server = Server::start(move |request| match request.uri().path() {
+        _ if is_token(request) => token("canary-token"),
+        "/api/v1/licenses/overview" => answer(200, r#"{"licenseKey":"canary-license"}"#),
+        _ => answer(400, &format!(r#"{{"errors":[{{"title":"bad key {echoed}"}}],"traceId":"trace-7"}}"#)),
+    })
+    .await;
+    let cloud = server.cloud();
+    let credential = credential();
+    let api = cloud.tenant(&acme(&cloud), &credential);
+    let license = api.license().await.unwrap();
+    let error = cloud.register(Region::Us, &credential).create(&Secret::new(long.clone()), false).await.unwrap_err();
+    let missing = api.get(&tenant_id()).await.unwrap_err();
+    assert!(server.journal().len() >= 5);
+    drop(guard);
+    let printed = format!("{license:?} {credential:?} {error} {error:?} {missing:?}");
+    assert!(!printed.contains("canary"), "{printed}");
+    let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("qlik.call") && lines.contains("trace-7"), "our own spans are there");
+    assert!(lines.contains("hyper_util::client"), "the crates below us are heard");
+    let leaks: Vec<_> = lines.lines().filter(|line| line.contains("canary")).collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
 }

@@ -14,7 +14,7 @@ const PATH: &str = "/api/v1/identity-providers";
 type Reply = Option<http::Response<axum::body::Body>>;
 
 async fn server(handler: impl Fn(&Request<axum::body::Bytes>) -> Reply + Send + Sync + 'static) -> Server {
-    Server::start("http/1.1", move |request| if is_token(request) { token("t") } else { handler(request) }).await
+    Server::start(move |request| if is_token(request) { token("t") } else { handler(request) }).await
 }
 
 fn api(cloud: &Cloud) -> TenantApi {

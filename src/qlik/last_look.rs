@@ -2,6 +2,9 @@
 //!
 //! Between the decision to call and the first byte lie a connection and its handshake; a process that is frozen there goes
 //! on with them when it wakes up. So the last look is taken when the bytes are asked for, right before they are written.
+//!
+//! "Right before" is true of HTTP/1.1, where the same turn of the same task asks for the bytes and writes them. Over HTTP/2
+//! they would go into the queue of a connection that several requests share, and leave it in the turn of another task.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -14,7 +14,7 @@ const ONE: &str = "/api/v1/oauth-clients/c1";
 const NOT_FOUND: &str = r#"{"errors":[{"code":"HTTP-404","title":"Not found"}]}"#;
 
 async fn server(handler: impl Fn(&Request<Bytes>) -> Option<Response<Body>> + Send + Sync + 'static) -> Server {
-    Server::start("http/1.1", move |request| if is_token(request) { token("t") } else { handler(request) }).await
+    Server::start(move |request| if is_token(request) { token("t") } else { handler(request) }).await
 }
 
 /// A server that answers everything with this.

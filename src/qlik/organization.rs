@@ -160,7 +160,7 @@ mod tests {
 
     /// `pages` from the query of a request to the answer's status and body.
     async fn server(pages: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static) -> Server {
-        Server::start("http/1.1", move |request| {
+        Server::start(move |request| {
             if is_token(request) {
                 return token("t");
             }

@@ -35,9 +35,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts one that answers token requests itself and asks `handler` for the rest.
+    /// Starts one that asks `handler` and offers both protocols, as Qlik Cloud does.
     pub(super) async fn start(
-        protocol: &str,
         handler: impl Fn(&Request<Bytes>) -> Option<Response<Body>> + Send + Sync + 'static,
     ) -> Self {
         let names = ["acme.us.qlikcloud.com", "register.us.qlikcloud.com", "console.qlikcloud.com"];
@@ -50,7 +49,7 @@ impl Server {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key.into())
             .unwrap();
-        tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        tls.alpn_protocols = ["h2", "http/1.1"].map(|name| name.as_bytes().to_vec()).into();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let journal = Arc::new(Mutex::new(Vec::new()));

@@ -105,7 +105,9 @@ impl Transport {
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            // reqwest would send a request again when an HTTP/2 server turns it away; a POST goes out once.
+            // See `LastLook`. Calls to one tenant are few at a time, so they miss little.
+            .http1_only()
+            // A POST goes out once, whoever turns it away.
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT);
@@ -268,8 +270,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_deadline_covers_the_body() {
-        let server = Server::start("h2", |_| {
+    async fn the_deadline_covers_the_body_and_the_protocol_is_1_1() {
+        let server = Server::start(|request| {
+            assert_eq!(request.version(), http::Version::HTTP_11);
             let never = stream::pending::<Result<&str, std::io::Error>>();
             Some(Response::new(Body::from_stream(never)))
         })
@@ -285,6 +288,35 @@ mod tests {
         let error = transport.send(Asked::Api, &host, &call, None).await.err().unwrap();
         assert_eq!((error.label(), error.effect()), ("deadline", Effect::Unknown));
         assert_eq!(server.journal(), ["POST /"]);
+    }
+
+    /// The lease ends while the connection is being made, before its handshake.
+    #[tokio::test]
+    async fn a_call_whose_term_ends_in_the_handshake_is_not_made() {
+        let server = Server::start(|_| super::super::testing::answer(200, "{}")).await;
+        let way = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (clock, behind, address) = (server.clock.clone(), server.address, way.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = way.accept().await {
+                clock.turn(jiff::SignedDuration::ZERO, Duration::from_secs(20));
+                let mut far = tokio::net::TcpStream::connect(behind).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            }
+        });
+        let endpoints = Endpoints {
+            domain: "qlikcloud.com".parse().unwrap(),
+            ca_pem: Some(server.ca_pem.clone()),
+            connect_to: Some(address),
+        };
+        let term = Term::not_begun();
+        let transport = Transport::new(&endpoints, server.clock.clone()).unwrap().within(term.clone());
+        let host = "acme.us.qlikcloud.com".parse().unwrap();
+        let call = Call::new("test", Method::POST, "/").json(&serde_json::json!({})).unwrap();
+        for (until, seen) in [(10, 0), (60, 1)] {
+            term.set(Duration::from_secs(until));
+            let made = transport.send(Asked::Api, &host, &call, None).await;
+            assert_eq!((made.is_ok(), server.journal().len()), (seen == 1, seen));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ const GET: &str = "GET /api/v1/tenants/TiQ8GPVr8qI714Lp5ChAAFFaU24MJy69";
 const TOKEN: &str = "POST /oauth/token";
 
 async fn server(handler: impl Fn(&Request<Bytes>) -> Option<Response<Body>> + Send + Sync + 'static) -> Server {
-    Server::start("http/1.1", move |request| if is_token(request) { token("t") } else { handler(request) }).await
+    Server::start(move |request| if is_token(request) { token("t") } else { handler(request) }).await
 }
 
 async fn get(cloud: &Cloud) -> Result<super::Tenant, Error> {
@@ -65,7 +65,7 @@ async fn one_token_for_all_who_ask_at_once() {
 #[tokio::test]
 async fn one_failure_for_all_who_wait_and_none_is_kept() {
     let asked = AtomicUsize::new(0);
-    let server = Server::start("http/1.1", move |request| match is_token(request) {
+    let server = Server::start(move |request| match is_token(request) {
         true if asked.fetch_add(1, Ordering::SeqCst) == 0 => answer(500, ""),
         true => token("t"),
         false => answer(200, TENANT),
@@ -101,7 +101,7 @@ async fn who_gives_up_leaves_nothing_stuck() {
 #[tokio::test]
 async fn a_token_no_longer_accepted_is_renewed_once() {
     let issued = AtomicUsize::new(0);
-    let server = Server::start("http/1.1", move |request| {
+    let server = Server::start(move |request| {
         if is_token(request) {
             return token(&format!("t{}", issued.fetch_add(1, Ordering::SeqCst)));
         }
@@ -125,7 +125,7 @@ async fn a_disabled_tenant_is_told_from_a_bad_credential() {
     for (body, label) in
         [(r#"{"errors":[{"code":"TENANT_DISABLED","status":"401"}]}"#, "tenant_disabled"), ("{}", "bad_credentials")]
     {
-        let server = Server::start("http/1.1", move |_| answer(401, body)).await;
+        let server = Server::start(move |_| answer(401, body)).await;
         assert_eq!(get(&server.cloud()).await.unwrap_err().label(), label);
         assert_eq!(server.journal(), [TOKEN]);
     }
@@ -135,7 +135,7 @@ type Case = Box<dyn Fn() -> Option<Response<Body>> + Send + Sync>;
 
 #[tokio::test]
 async fn a_missing_token_endpoint_is_not_a_missing_tenant() {
-    let server = Server::start("http/1.1", |_| answer(404, "")).await;
+    let server = Server::start(|_| answer(404, "")).await;
     let error = get(&server.cloud()).await.unwrap_err();
     assert_eq!((error.label(), error.class()), ("no_token", Class::Transient));
 }
@@ -198,7 +198,7 @@ async fn no_redirect_is_followed() {
 #[tokio::test]
 async fn nothing_is_sent_without_the_right_certificate() {
     let server = server(|_| answer(200, TENANT)).await;
-    let other = Server::start("http/1.1", |_| None).await;
+    let other = Server::start(|_| None).await;
     let endpoints = Endpoints {
         domain: "qlikcloud.com".parse().unwrap(),
         ca_pem: Some(other.ca_pem.clone()),
