@@ -1,5 +1,5 @@
-# The targets are what CI runs; `.ci/run` calls `make test`.
-.PHONY: fmt lint doc test bench crds manifests docs-metrics deny helm kubernetes scan leftovers
+# The targets are what CI runs; `.ci/run` calls `make test` and `make endurance`.
+.PHONY: fmt lint doc test endurance bench crds manifests docs-metrics deny helm kubernetes scan leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
@@ -19,9 +19,13 @@ lint:
 doc:
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps
 
-# Everything that decides whether a change is good, cheap things first, with the number of tests of each tier at the end.
+# What decides about a change while it is made, cheap things first, with the number of tests of each tier at the end.
 test: fmt lint doc
-	.ci/tiers
+	.ci/tiers test
+
+# What means something only by many repetitions or long waits, and would make `make test` twice as long.
+endurance:
+	.ci/tiers endurance
 
 bench:
 	cargo bench --locked --package e2e --benches

@@ -1,8 +1,9 @@
 //! What operators ask of Kubernetes and what they may, compared: every verb that is used is granted, and every verb that is
 //! granted is used.
 //!
-//! Each control plane of each test leaves what operators asked for in `target/rights`. `.ci/tiers` empties that folder, runs
-//! all other tests, and then this one with `RIGHTS=complete`. Run alone, this compares what is there with what is granted.
+//! Each control plane of each test leaves what operators asked for in `target/rights`. `make test` empties that folder first.
+//! `.ci/run` runs all other tests, and then this one with `RIGHTS=complete`. Run otherwise, this compares what is there with
+//! what is granted, since what is not there may be used by a test that was not run.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::chart::rules::{Right, granted};
@@ -77,7 +78,7 @@ fn too_little() -> Vec<String> {
 #[tokio::test]
 async fn every_verb_that_is_granted_is_used() {
     if std::env::var_os("RIGHTS").is_none_or(|extent| extent != "complete") {
-        show("not compared: whether every verb is used is known after all other tests, see .ci/tiers");
+        show("not compared: whether every verb is used is known after all other tests, see .ci/run");
         return;
     }
     assert!(UNUSED.len() <= 3);
