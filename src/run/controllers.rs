@@ -16,7 +16,7 @@ use kube::{Api, Client, Resource as _};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// The controllers of a process, not running yet.
@@ -52,23 +52,23 @@ impl Controllers {
     }
 
     /// Begins to work, until told to stop.
-    pub(super) fn start(self, cx: &Arc<Context>, (stopped, health): (&Stopped, &Arc<Health>)) -> JoinSet<()> {
+    pub(super) fn start(self, cx: &Arc<Context>, around: &Around) -> JoinSet<()> {
         let Self { client, places, tenants, providers, clients, offboardings } = self;
         let mut tasks = JoinSet::new();
         for (controller, place) in tenants.into_iter().zip(&places) {
             let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
+            tasks.spawn(drive(controller, cx.clone(), around.clone()));
         }
         for (controller, place) in providers.into_iter().zip(&places) {
             let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
+            tasks.spawn(drive(controller, cx.clone(), around.clone()));
         }
         for (controller, place) in clients.into_iter().zip(&places) {
             let controller = follow_tenants(controller, &client, place.as_deref(), cx.clone());
-            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
+            tasks.spawn(drive(controller, cx.clone(), around.clone()));
         }
         for controller in offboardings {
-            tasks.spawn(drive(controller, cx.clone(), (stopped.clone(), health.clone())));
+            tasks.spawn(drive(controller, cx.clone(), around.clone()));
         }
         tasks
     }
@@ -162,14 +162,19 @@ fn follow_tenants<K: Child>(
     })
 }
 
-/// Says when to stop.
-pub(super) type Stopped = watch::Receiver<bool>;
+/// What a controller hears from the process around it, and tells it.
+#[derive(Clone)]
+pub(super) struct Around {
+    /// Says when to stop.
+    pub(super) stopped: watch::Receiver<bool>,
+    /// Where it shows that it lives.
+    pub(super) health: Arc<Health>,
+    /// Told when a watch broke.
+    pub(super) broken: Arc<Notify>,
+}
 
-async fn drive<K: Managed>(
-    controller: Controller<Lean<K>>,
-    cx: Arc<Context>,
-    (mut stopped, health): (Stopped, Arc<Health>),
-) {
+async fn drive<K: Managed>(controller: Controller<Lean<K>>, cx: Arc<Context>, around: Around) {
+    let Around { mut stopped, health, broken } = around;
     let stop = async move {
         // The sender lives as long as the process runs; its end means the same as its word.
         let _ = stopped.wait_for(|stop| *stop).await;
@@ -191,7 +196,10 @@ async fn drive<K: Managed>(
                 None => return pulse.ended(),
                 // An object that went away while it was queued is the ordinary course.
                 Some(Ok(_) | Err(controller::Error::ObjectNotFound(_))) => {}
-                Some(Err(error)) => tracing::warn!(error = chain(&error), "the watch failed and starts anew"),
+                Some(Err(error)) => {
+                    tracing::warn!(error = chain(&error), "the watch failed and starts anew");
+                    broken.notify_one();
+                }
             },
         }
     }

@@ -14,13 +14,13 @@ use crate::qlik::{self, Cloud};
 use crate::server::{Occupied, Served, Servers};
 use crate::telemetry::LogFilter;
 use crate::term::Term;
-use controllers::Controllers;
+use controllers::{Around, Controllers};
 use futures::FutureExt;
 use kube::Client;
 use scrape::Scrape;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Why the operator could not start, or had to end.
@@ -162,6 +162,7 @@ impl Process {
         let Self { settings, health, clock, cloud, seen } = self;
         let term = candidate.as_ref().map_or_else(Term::unlimited, Candidate::term);
         let controllers = Controllers::new(&start.client, &start.places, &settings);
+        let broken = Arc::new(Notify::new());
         let (events, writer) = Events::start(start.client.clone(), start.holder.clone());
         let writer = tokio::spawn(writer);
         let cx = Arc::new(Context {
@@ -180,12 +181,14 @@ impl Process {
         // It is set nowhere else.
         let _ = seen.working.set(Arc::downgrade(&cx));
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = controllers.start(&cx, (&stopped, &health));
+        let around = Around { stopped: stopped.clone(), health: health.clone(), broken: broken.clone() };
+        let mut tasks = controllers.start(&cx, &around);
         tasks.spawn(sweep(cx.clone(), stopped));
         tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
         tokio::select! {
             () = ended.wait() => {}
             () = lost(&mut candidate) => return Err(Error::LostLease(lease_name(&settings))),
+            attended = start::attend(&cx.client, &start.places, (&health, &broken)) => match attended? {},
         }
         tracing::info!("stopping: no new pass starts, running ones may end");
         health.stop();

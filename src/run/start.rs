@@ -1,4 +1,4 @@
-//! What is made sure of before any work begins.
+//! What is made sure of before any work begins, and whenever it is in doubt.
 
 use super::Error;
 use super::controllers::api;
@@ -8,7 +8,9 @@ use crate::engine::{Managed, chain};
 use crate::health::{Health, Need};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The namespaces to work in; `None` stands for all.
 pub(super) fn places(settings: &Settings) -> Vec<Option<String>> {
@@ -18,19 +20,39 @@ pub(super) fn places(settings: &Settings) -> Vec<Option<String>> {
     settings.namespaces.iter().cloned().map(Some).collect()
 }
 
-/// Waits until every kind can be worked with and the cluster has a name. What is missing is said once, and again when it is
-/// something else. Fails where waiting cures nothing.
+/// Waits until every kind can be worked with and the cluster has a name. Fails where waiting cures nothing.
 pub(super) async fn ready(
     client: &Client,
     places: &[Option<String>],
     (settings, health): (&Settings, &Health),
 ) -> Result<String, Error> {
+    found(health, async || {
+        kinds(client, places).await?;
+        cluster_id(client, settings).await
+    })
+    .await
+}
+
+/// Looks at the kinds again whenever one of their watches broke: a definition may have been deleted.
+pub(super) async fn attend(
+    client: &Client,
+    places: &[Option<String>],
+    (health, broken): (&Health, &Notify),
+) -> Result<Infallible, Error> {
+    loop {
+        broken.notified().await;
+        found(health, async || kinds(client, places).await).await?;
+    }
+}
+
+/// Looks until it is there. What is missing is said once, and again when it is something else.
+async fn found<T>(health: &Health, look: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
     let mut said = String::new();
     loop {
-        let missing = match look(client, places, settings).await {
-            Ok(cluster) => {
+        let missing = match look().await {
+            Ok(found) => {
                 health.has(Need::Kinds);
-                return Ok(cluster);
+                return Ok(found);
             }
             Err(error @ (Error::Kind { .. } | Error::Unreachable { .. } | Error::Silent(_))) => chain(&error),
             Err(error) => return Err(error),
@@ -44,7 +66,7 @@ pub(super) async fn ready(
     }
 }
 
-async fn look(client: &Client, places: &[Option<String>], settings: &Settings) -> Result<String, Error> {
+async fn kinds(client: &Client, places: &[Option<String>]) -> Result<(), Error> {
     for place in places {
         let place = place.as_deref();
         check::<QlikTenant>(client, place).await?;
@@ -52,7 +74,7 @@ async fn look(client: &Client, places: &[Option<String>], settings: &Settings) -
         check::<QlikOAuthClient>(client, place).await?;
         check::<QlikOffboarding>(client, place).await?;
     }
-    cluster_id(client, settings).await
+    Ok(())
 }
 
 /// A kind that cannot be listed would make its controller wait without a word.

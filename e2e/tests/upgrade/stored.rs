@@ -43,7 +43,7 @@ async fn an_object_of_an_earlier_schema_goes_on_as_it_was() {
     assert_eq!(stage.committed("tenant.deactivated"), 1);
 }
 
-const CLIENT: &str = "appType: web\ngrantTypes: [client_credentials]\nconsent: Trusted\nscopes: [user_default]\n\
+pub(crate) const CLIENT: &str = "appType: web\ngrantTypes: [client_credentials]\nconsent: Trusted\nscopes: [user_default]\n\
                       auth: {clientSecret: {secret: {name: app}}}";
 
 #[tokio::test]
