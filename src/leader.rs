@@ -75,7 +75,7 @@ impl Candidate {
                 }
                 Err(_) => {}
             }
-            pause(LOOK_EVERY).await;
+            pause(self.until_next_look()).await;
         }
     }
 
@@ -142,7 +142,7 @@ impl Candidate {
             }
             Some(lease) => {
                 self.notice(&lease);
-                if !self.may_take(&lease) {
+                if !self.lapses_in(&lease).is_zero() {
                     return Ok(false);
                 }
                 let spec = self.spec(lease.spec.as_ref());
@@ -163,13 +163,22 @@ impl Candidate {
         }
     }
 
-    fn may_take(&self, lease: &Lease) -> bool {
-        let free = holder(lease).is_none_or(|holder| holder.is_empty() || *holder == self.identity);
+    /// How long until others than its holder may take it; nothing when it is free, or ours.
+    fn lapses_in(&self, lease: &Lease) -> Duration {
+        if holder(lease).is_none_or(|holder| holder.is_empty() || *holder == self.identity) {
+            return Duration::ZERO;
+        }
         let lasts = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
         let lasts = Duration::from_secs(u64::try_from(lasts).unwrap_or_default());
         let unchanged =
             self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| self.clock.monotonic().saturating_sub(*since));
-        free || unchanged >= lasts
+        lasts.saturating_sub(unchanged)
+    }
+
+    /// Until the next look of one who stands by: sooner when the lease lapses sooner.
+    fn until_next_look(&self) -> Duration {
+        let lapse = self.seen.as_ref().map(|(lease, _)| self.lapses_in(lease)).filter(|lapse| !lapse.is_zero());
+        lapse.map_or(LOOK_EVERY, |lapse| lapse.min(LOOK_EVERY))
     }
 
     /// What the lease says once it is ours.
