@@ -1,20 +1,11 @@
 //! What the plans of a tenant's children have in common.
 
-use super::Finding;
+use super::intent::{IntentSeen, IntentStep, Permit};
+use super::{Finding, Next, human};
+use crate::crd::{INTENT, Phase, Reason};
 use crate::qlik::TenantId;
 use jiff::Timestamp;
 use std::time::Duration;
-
-/// Whether the object is being deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is not.
-    None,
-    /// It is.
-    Requested,
-    /// It is, together with its namespace or the whole kind: then nothing is deleted in Qlik Cloud.
-    Sweeping,
-}
 
 /// Where the child's tenant stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +27,33 @@ pub enum Place {
 pub const SECOND_LOOK: Duration = Duration::from_secs(15);
 /// How often to look while something passes by itself.
 pub const SOON: Duration = Duration::from_secs(2);
+/// How often to look while something else has to happen first.
+pub(super) const RETRY: Duration = Duration::from_secs(15);
+
+/// Nothing is done now, and that passes by itself.
+pub(super) fn wait<S>(reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<S> {
+    Next::Wait { finding: Finding::passing(Phase::Pending, reason, message), recheck }
+}
+
+/// A creation under the announcement that it needs, once the finalizer holds the object.
+pub(super) fn create<S>(intent: &IntentSeen, held: bool, now: Timestamp, announce: S, act: S) -> Next<S> {
+    match intent.permit(IntentStep::Create, now) {
+        Permit::Act(_) if held => Next::Do(act),
+        // The list shows that an earlier call had no effect: what it would have made carries the mark.
+        Permit::Act(_) | Permit::Announce | Permit::TakeOver => Next::Do(announce),
+        Permit::Wait(left) => wait(
+            Reason::CreateOutcomeUnknown,
+            "an earlier call may still take effect, or another operator is making it; nothing is called until that is known",
+            left.min(RETRY),
+        ),
+        Permit::Unreadable => human(
+            Reason::SpecInvalid,
+            format!(
+                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
+            ),
+        ),
+    }
+}
 
 /// The time until an instant; nothing when it is past.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> Duration {

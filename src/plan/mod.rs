@@ -17,6 +17,7 @@ pub mod template;
 pub mod tenant;
 
 use crate::crd::{Phase, Reason};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -41,6 +42,24 @@ pub enum Next<S> {
     },
     /// The finalizer may go.
     Release,
+}
+
+/// Whether and how an object is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is not.
+    None,
+    /// Somebody deleted this object.
+    Requested,
+    /// The whole namespace, or the kind itself, is being deleted: then nothing is touched in Qlik Cloud.
+    Sweeping,
+}
+
+impl Deletion {
+    /// What the object alone tells: whether it has a deletion timestamp.
+    pub fn of(object: &ObjectMeta) -> Self {
+        if object.deletion_timestamp.is_some() { Self::Requested } else { Self::None }
+    }
 }
 
 /// Why an object stands where it stands.

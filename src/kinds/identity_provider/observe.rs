@@ -11,8 +11,9 @@ use crate::crd::{
 };
 use crate::engine::{Context, Error, root};
 use crate::keys::PublicKey;
+use crate::plan::Deletion;
 use crate::plan::Finding;
-use crate::plan::child::{Deletion, Place};
+use crate::plan::child::Place;
 use crate::plan::fingerprint::{Comparison, Fingerprint, Key, compare};
 use crate::plan::identity_provider::{Desired, Print, Record, SecretSeen, Seen, Trial, is_live};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
@@ -92,7 +93,7 @@ fn from_object(object: &QlikIdentityProvider, draft: &QlikIdentityProviderStatus
     let known = |intent: &Intent| if settled(intent) { Call::Closed } else { cx.ledger.known(intent) };
     let rotate = object.annotations().get(ROTATE_AT).filter(|at| Some(*at) != draft.last_handled_rotate_at.as_ref());
     Ok(Seen {
-        deletion: if object.metadata.deletion_timestamp.is_some() { Deletion::Requested } else { Deletion::None },
+        deletion: Deletion::of(&object.metadata),
         held: object.finalizers().iter().any(|f| f == CHILD_FINALIZER),
         place: Place::Waiting(Finding::passing(Phase::Pending, Reason::TenantNotReady, "not looked at yet")),
         intent: IntentSeen::read(annotation, known),

@@ -8,8 +8,9 @@ use crate::crd::{
     VerificationState, VerificationStatus, whole_seconds,
 };
 use crate::engine::{Note, SideFacts};
+use crate::plan::Deletion;
 use crate::plan::Finding;
-use crate::plan::child::{Deletion, Place};
+use crate::plan::child::Place;
 use crate::plan::identity_provider::{Change, KeySource, Print, Role, SecretSeen, Step, is_live, rotates_at};
 use crate::plan::status::{Verdict, conditions};
 use crate::qlik::{IdentityProvider, PendingState, Protocol};

@@ -11,8 +11,9 @@ use crate::crd::{
 };
 use crate::engine::{Context, Error, root};
 use crate::keys::{Algorithm, PublicKey};
+use crate::plan::Deletion;
 use crate::plan::Finding;
-use crate::plan::child::{Deletion, Place};
+use crate::plan::child::Place;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
 use crate::plan::oauth_client::{Carried, Desired, Found, Issued, SecretSeen, Seen};
@@ -95,7 +96,7 @@ fn from_object(object: &QlikOAuthClient, draft: &QlikOAuthClientStatus, cx: &Con
     let annotation = object.annotations().get(INTENT).map(String::as_str);
     let rotate = object.annotations().get(ROTATE_AT).filter(|at| Some(*at) != draft.last_handled_rotate_at.as_ref());
     Ok(Seen {
-        deletion: if object.metadata.deletion_timestamp.is_some() { Deletion::Requested } else { Deletion::None },
+        deletion: Deletion::of(&object.metadata),
         held: object.finalizers().iter().any(|f| f == CHILD_FINALIZER),
         place: Place::Waiting(Finding::passing(Phase::Pending, Reason::TenantNotReady, "not looked at yet")),
         intent: IntentSeen::read(annotation, |intent: &Intent| cx.ledger.known(intent)),

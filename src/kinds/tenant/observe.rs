@@ -8,10 +8,10 @@ use crate::crd::{
 };
 use crate::engine::{Context, Error, root};
 use crate::kinds::records;
+use crate::plan::Deletion;
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
 use crate::plan::tenant::{
-    Asks, Bound, Deletion, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
-    previous_record,
+    Asks, Bound, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due, previous_record,
 };
 use crate::qlik::{self, Credential, OrgStatus, TenantHost, TenantId, TenantStatus};
 use jiff::Timestamp;
@@ -65,7 +65,7 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
     let consent = annotation(REACTIVATE);
     let used = consent.is_some() && consent == draft.last_handled_reactivate;
     Ok(Seen {
-        deletion: if tenant.metadata.deletion_timestamp.is_some() { Deletion::Requested } else { Deletion::None },
+        deletion: Deletion::of(&tenant.metadata),
         held: tenant.finalizers().iter().any(|f| f == FINALIZER),
         bound: bound(tenant, draft, &uid, cx)?,
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),

@@ -1,6 +1,7 @@
 //! What a decision about an identity provider rests on, and what it can lead to.
 
-use crate::plan::child::{Deletion, Place};
+use crate::plan::Deletion;
+use crate::plan::child::Place;
 use crate::plan::intent::IntentSeen;
 use crate::qlik::{IdentityProvider, ProviderId};
 use jiff::Timestamp;

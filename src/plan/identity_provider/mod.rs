@@ -18,10 +18,10 @@ pub use drift::{differing, is_live, unchangeable};
 pub use facts::{Change, Keys, Occupant, Pair, Print, Record, Role, SecretSeen, Seen, Step, Trial};
 pub use keys::due as rotates_at;
 
-use super::child::{Deletion, Place, SOON, until};
+use super::child::{self, Place, RETRY, SOON, until, wait};
 use super::intent::{IntentStep, Permit};
-use super::{Finding, Next, human};
-use crate::crd::{INTENT, Phase, Reason};
+use super::{Deletion, Finding, Next, human};
+use crate::crd::{Phase, Reason};
 use crate::qlik::{IdentityProvider, Protocol, ProviderId};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -54,13 +54,6 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
 
 /// How often a child looks at its tenant by itself; the tenant's own changes wake it at once.
 const WAITING: Duration = Duration::from_secs(600);
-/// How often to look while an outcome is unknown.
-const RETRY: Duration = Duration::from_secs(15);
-
-fn wait(reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {
-    Next::Wait { finding: Finding::passing(Phase::Pending, reason, message), recheck }
-}
-
 /// Of the providers through which people log in one can be in use: that of the oldest object.
 fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
     if !want.reigns() {
@@ -193,22 +186,7 @@ fn settled(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timesta
 
 /// A creation under the announcement that it needs.
 fn create(seen: &Seen, now: Timestamp, act: Step) -> Next<Step> {
-    match seen.intent.permit(IntentStep::Create, now) {
-        Permit::Act(_) if seen.held => Next::Do(act),
-        // The list shows that an earlier call had no effect: what it would have made carries the mark.
-        Permit::Act(_) | Permit::Announce | Permit::TakeOver => Next::Do(Step::Announce),
-        Permit::Wait(left) => wait(
-            Reason::CreateOutcomeUnknown,
-            "an earlier call may still take effect, or another operator is making it; nothing is called until that is known",
-            left.min(RETRY),
-        ),
-        Permit::Unreadable => human(
-            Reason::SpecInvalid,
-            format!(
-                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
-            ),
-        ),
-    }
+    child::create(&seen.intent, seen.held, now, Step::Announce, act)
 }
 
 #[cfg(test)]

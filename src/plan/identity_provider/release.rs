@@ -2,8 +2,9 @@
 
 use super::{Desired, RETRY, Seen, Step, wait};
 use crate::crd::Reason;
+use crate::plan::Deletion;
 use crate::plan::Next;
-use crate::plan::child::{Deletion, Place, SOON};
+use crate::plan::child::{Place, SOON};
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit};
 use crate::qlik::IdentityProvider;
 use jiff::Timestamp;

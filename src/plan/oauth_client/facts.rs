@@ -1,6 +1,7 @@
 //! What a decision about an OAuth client rests on, and what it can lead to.
 
-use crate::plan::child::{Deletion, Place};
+use crate::plan::Deletion;
+use crate::plan::child::Place;
 use crate::plan::intent::{Call, IntentSeen};
 use crate::qlik::{Consent, Jwk, OauthClient, OauthClientChange, OauthClientId};
 use jiff::Timestamp;

@@ -12,10 +12,10 @@ pub use drift::{changes, same_keys};
 pub use facts::{Carried, Content, Found, Issued, MAX_SECRETS, Minting, SecretSeen, Seen, Step};
 pub use secret::rotates_at;
 
-use super::child::{Deletion, Place, SECOND_LOOK, SOON, until};
+use super::child::{self, Place, RETRY, SECOND_LOOK, SOON, until, wait};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
-use super::{Finding, Next, human};
-use crate::crd::{INTENT, Phase, Reason};
+use super::{Deletion, Finding, Next, human};
+use crate::crd::{Phase, Reason};
 use crate::qlik::{Consent, OauthClient, OauthClientId};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -49,10 +49,6 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
 /// How often a child looks at its tenant by itself; the tenant's own changes wake it at once.
 const WAITING: Duration = Duration::from_secs(600);
 
-fn wait(reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {
-    Next::Wait { finding: Finding::passing(Phase::Pending, reason, message), recheck }
-}
-
 /// There is no client as far as the status knows: take one back that carries the mark, or make one.
 fn without_id(seen: &Seen, now: Timestamp) -> Next<Step> {
     match &seen.client {
@@ -61,26 +57,8 @@ fn without_id(seen: &Seen, now: Timestamp) -> Next<Step> {
         Found::NotAsked => return wait(Reason::Creating, "the tenant's clients were not looked at yet", SOON),
         Found::None => {}
     }
-    match seen.intent.permit(IntentStep::Create, now) {
-        Permit::Act(_) if seen.held => Next::Do(Step::Create),
-        // The list shows that an earlier call had no effect: what it would have made carries the mark.
-        Permit::Act(_) | Permit::Announce | Permit::TakeOver => Next::Do(Step::Announce),
-        Permit::Wait(left) => wait(
-            Reason::CreateOutcomeUnknown,
-            "an earlier call may still take effect, or another operator is making it; nothing is called until that is known",
-            left.min(RETRY),
-        ),
-        Permit::Unreadable => human(
-            Reason::SpecInvalid,
-            format!(
-                "the annotation {INTENT} was changed by hand; remove it once no operator is working on this object"
-            ),
-        ),
-    }
+    child::create(&seen.intent, seen.held, now, Step::Announce, Step::Create)
 }
-
-/// How often to look for a client whose creation was not answered.
-const RETRY: Duration = Duration::from_secs(15);
 
 fn ambiguous(ids: &[OauthClientId]) -> Next<Step> {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();

@@ -2,6 +2,7 @@
 
 use super::Desired;
 use crate::crd::{ErasedSecret, Evidence, Lifecycle, OffboardingPhase, Origin, Trigger};
+use crate::plan::Deletion;
 use crate::plan::intent::{IntentSeen, IntentStep};
 use crate::qlik::{Hostname, Patch, Tenant, TenantHost, TenantId};
 use jiff::Timestamp;
@@ -54,17 +55,6 @@ impl Seen {
             && matches!(self.tenant, View::Active(_))
             && self.record.as_ref().is_none_or(RecordSeen::is_over)
     }
-}
-
-/// How an object is being deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is not.
-    None,
-    /// Somebody deleted this object.
-    Requested,
-    /// The whole namespace, or the kind itself, is being deleted.
-    Sweeping,
 }
 
 /// The tenant that an object holds.

@@ -14,12 +14,11 @@ mod release;
 pub use desired::{Desired, Invalid};
 pub use erase::{KEPT, TERMINATING, ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
-    Announcement, Asks, Bound, Deletion, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
-    previous_record,
+    Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record, previous_record,
 };
 
 use super::intent::{IntentStep, Permit};
-use super::{Finding, Next, human};
+use super::{Deletion, Finding, Next, human};
 use crate::crd::{INTENT, Lifecycle, Phase, Reason};
 use jiff::Timestamp;
 use std::time::Duration;

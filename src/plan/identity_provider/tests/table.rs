@@ -2,7 +2,8 @@
 
 use super::world::{Kind, World};
 use crate::crd::{QlikIdentityProviderSpec, Reason};
-use crate::plan::child::{Deletion, Place};
+use crate::plan::Deletion;
+use crate::plan::child::Place;
 use crate::plan::identity_provider::{Desired, KeySource, Occupant, SecretSeen, Step, differing, next};
 use crate::plan::marker::Marker;
 use crate::plan::{Finding, Next};

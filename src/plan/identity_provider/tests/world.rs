@@ -1,8 +1,9 @@
 //! A model of the world around one identity provider. It applies the planner's steps the way the operator does.
 
 use crate::crd::KeyAlgorithm;
+use crate::plan::Deletion;
 use crate::plan::Next;
-use crate::plan::child::{Deletion, Place};
+use crate::plan::child::Place;
 use crate::plan::identity_provider::{
     Desired, KeySource, Keys, Pair, Print, Record, SecretSeen, Seen, Step, Trial, Turnover, next,
 };

@@ -1,7 +1,8 @@
 //! How a process of the model sees its world: what `kinds::oauth_client::observe` finds out in the real one.
 
 use super::world::{ME, Object, Status, Stored, World};
-use crate::plan::child::{Deletion, Place};
+use crate::plan::Deletion;
+use crate::plan::child::Place;
 use crate::plan::intent::{Call, Intent, IntentSeen};
 use crate::plan::oauth_client::{Carried, Content, Found, Issued, Minting, SecretSeen, Seen};
 use crate::qlik::{OauthClient, OauthClientId};

@@ -2,7 +2,8 @@
 
 use super::world::desired;
 use crate::crd::{Phase, Reason};
-use crate::plan::child::{Deletion, Place};
+use crate::plan::Deletion;
+use crate::plan::child::Place;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::oauth_client::{
     Authentication, Carried, Content, Desired, Found, Issued, SecretSeen, Seen, Step, next,

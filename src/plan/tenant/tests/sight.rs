@@ -2,8 +2,9 @@
 
 use super::world::{HOSTNAME, ID, Tenant, World};
 use crate::crd::Origin;
+use crate::plan::Deletion;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
-use crate::plan::tenant::{Asks, Bound, Deletion, Lookup, Seen, View, current_record};
+use crate::plan::tenant::{Asks, Bound, Lookup, Seen, View, current_record};
 use crate::qlik::{self, Hostname, Hosts, Region, TenantId, TenantStatus};
 use jiff::Timestamp;
 
