@@ -134,6 +134,13 @@ alerts:
 	$(PROMTOOL) check rules charts/qlik-operator/files/alerts.yaml
 	$(PROMTOOL) test rules e2e/alerts/tests.yaml
 
+.PHONY: dashboard
+
+# Whether the dashboard is as Grafana's own schema has it, panels and queries included. Builds the check first, which takes a
+# minute. That each metric in it exists is part of `make test`.
+dashboard:
+	go run -C e2e/dashboard . $(CURDIR)/charts/qlik-operator/files/dashboard.json
+
 .PHONY: argocd-config argocd-scripts e2e-argocd
 
 ARGOCD := cargo run --quiet --locked --package e2e --bin e2e-argocd --
