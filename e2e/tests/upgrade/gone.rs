@@ -1,12 +1,13 @@
 //! A definition that is deleted while the operator works: it is named, waited for, and worked with once it is back.
 
-use crate::stage;
-use e2e::stage::{Error, Inside, PATIENCE, address, client_manifest, is_ready, manifest};
+use e2e::cluster::Cluster;
+use e2e::stage::{Error, Inside, PATIENCE, Setup, Stage, address, client_manifest, is_ready, manifest};
 
 #[tokio::test]
 async fn a_definition_that_is_deleted_is_missed_until_it_is_back() {
-    let (_turn, stage) = stage("gone").await.unwrap();
-    stage.cluster.apply_crds(&qlik_operator::cli::crds()).await.unwrap();
+    // In a shared cluster, objects that other tests left would keep the definition from going.
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::private().await.unwrap()));
+    let stage = Stage::on(cluster, Setup::new("gone")).await.unwrap();
     let operator = stage.operator_with(stage.identity.kubeconfig(), &["--listen", "127.0.0.1:0"]).await.unwrap();
     let url = format!("http://{}/readyz", address(&operator, "serving /livez").await.unwrap());
     let says = async |words: &str| {
@@ -17,7 +18,7 @@ async fn a_definition_that_is_deleted_is_missed_until_it_is_back() {
         .unwrap();
     };
     says("ok").await;
-    stage.kubectl(&["delete", "crd", "qlikoauthclients.qlik-operator.dev"]).await.unwrap();
+    stage.kubectl(&["delete", "crd", "qlikoauthclients.qlik-operator.dev", "--timeout=60s"]).await.unwrap();
     says("CRDs: cannot list QlikOAuthClient in namespace").await;
     // What the other kinds need is there.
     stage.apply(&manifest("acme", "alias: acme")).await.unwrap();
