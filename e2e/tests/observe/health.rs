@@ -86,7 +86,7 @@ async fn allow_leases(stage: &Stage) {
 async fn standing_by_is_being_ready_as_long_as_the_lease_can_be_seen() {
     let stage = Stage::new(Setup::new("health-lease")).await.unwrap();
     allow_leases(&stage).await;
-    let lease = format!("{}/operator", stage.ns());
+    let lease = format!("{}/qlik-operator", stage.ns());
     let election = ["--leader-election-lease", lease.as_str()];
     let leader = Shown::start(&stage, &election).await;
     let away = Arc::new(AtomicBool::new(false));
