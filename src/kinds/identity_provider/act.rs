@@ -72,6 +72,7 @@ fn adopted(id: &ProviderId, draft: Draft) -> Draft {
 }
 
 fn retiring(id: &ProviderId, at: Timestamp, mut draft: Draft) -> Draft {
+    draft.successor.take_if(|successor| successor.id == id.as_str());
     draft.retiring.push(RetiringProvider { id: id.to_string(), retires_at: whole_seconds(at) });
     draft
 }

@@ -228,7 +228,7 @@ pub enum Step {
     Bind(ProviderId),
     /// Note a provider that was found as the one that takes over.
     Adopt(ProviderId),
-    /// Note a provider that was found as a former one.
+    /// Note a provider that was found, or a successor that is no use, as a former one.
     Retire(ProviderId, Timestamp),
     /// Give up every provider on record: they are gone, or the tenant is another one.
     Forget,

@@ -42,7 +42,7 @@ pub(super) fn next(want: &Desired, seen: &Seen, current: &IdentityProvider, now:
         return match (due, keys.in_sync) {
             (true, _) => Some(Next::Do(Step::StageKey)),
             (false, false) => Some(Next::Do(Step::WriteSecret)),
-            (false, true) => unneeded(seen),
+            (false, true) => seen.successor().map(|unneeded| give_up(unneeded, want, seen, now)),
         };
     };
     match seen.successor().filter(|successor| successor.kid() == Some(&staged.kid)) {
@@ -58,7 +58,7 @@ fn provider_of(kid: &str, want: &Desired, seen: &Seen, now: Timestamp) -> Next<S
     };
     let free = |provider: &&IdentityProvider| Some(&provider.id) != seen.record.current.as_ref();
     if let Some(other) = seen.successor().filter(|successor| !takes(successor)) {
-        return Next::Do(Step::Delete(other.id.clone()));
+        return give_up(other, want, seen, now);
     }
     match seen.mine.iter().filter(free).find(takes) {
         Some(provider) => Next::Do(Step::Adopt(provider.id.clone())),
@@ -66,9 +66,18 @@ fn provider_of(kid: &str, want: &Desired, seen: &Seen, now: Timestamp) -> Next<S
     }
 }
 
-/// A successor that no key in the Secret asks for.
-fn unneeded(seen: &Seen) -> Option<Next<Step>> {
-    seen.successor().map(|successor| Next::Do(Step::Delete(successor.id.clone())))
+/// A successor that is no use. One whose key is still staged was never signed with and goes at once. Of another one the
+/// status may not tell that it had succeeded, and apps may sign with its key until the overlap is over.
+fn give_up(successor: &IdentityProvider, want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
+    let staged = match &seen.secret {
+        SecretSeen::Ours(keys) => keys.staged.as_ref(),
+        _ => None,
+    };
+    let id = successor.id.clone();
+    Next::Do(match staged.filter(|pair| successor.kid() == Some(&pair.kid)) {
+        Some(_) => Step::Delete(id),
+        None => Step::Retire(id, now + want.turnover.overlap),
+    })
 }
 
 fn is_due(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestamp) -> bool {

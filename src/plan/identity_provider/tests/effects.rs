@@ -2,7 +2,7 @@
 
 use super::world::{Fate, OVERLAP, World};
 use crate::plan::identity_provider::{Change, Role, Step};
-use crate::plan::intent::{Call, Intent, IntentStep, TAKE_OVER};
+use crate::plan::intent::{ACT_WITHIN, Call, Intent, IntentStep, TAKE_OVER};
 use crate::qlik::{IdentityProvider, PendingState, ProviderId};
 use serde_json::json;
 use std::time::Duration;
@@ -52,7 +52,12 @@ impl World {
                 record.retiring.retain(|(known, _)| known != id);
                 (record.successor, status.successor_print) = (Some(id.clone()), None);
             }
-            Step::Retire(id, at) => record.retiring.push((id.clone(), *at)),
+            Step::Retire(id, at) => {
+                if record.successor.take_if(|successor| successor == id).is_some() {
+                    status.successor_print = None;
+                }
+                record.retiring.push((id.clone(), *at));
+            }
             Step::Forget => (record.current, status.print) = (None, None),
             Step::Succeed(at) => {
                 let former = record.current.take().expect("there was one");
@@ -97,7 +102,11 @@ impl World {
         assert!(self.held, "nothing is made for an object that nobody holds");
         if let Some(since) = self.unknown_since {
             let age = Duration::try_from(self.now.duration_since(since)).unwrap();
-            assert!(age >= TAKE_OVER || self.disturbed, "made again {age:?} after a call of unknown outcome");
+            // The ten minutes count from the announcement, under which the call may come a little later.
+            assert!(
+                age + ACT_WITHIN >= TAKE_OVER || self.disturbed,
+                "made again {age:?} after a call of unknown outcome"
+            );
         }
         let nonce = self.intent.as_ref().expect("announced first").nonce.clone();
         let call = match fate {
