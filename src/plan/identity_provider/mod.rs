@@ -54,6 +54,7 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
 
 /// How often a child looks at its tenant by itself; the tenant's own changes wake it at once.
 const WAITING: Duration = Duration::from_secs(600);
+
 /// Of the providers through which people log in one can be in use: that of the oldest object.
 fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
     if !want.reigns() {

@@ -2,7 +2,7 @@
 
 use super::world::{Fate, OVERLAP, World};
 use crate::plan::identity_provider::{Change, Role, Step};
-use crate::plan::intent::{ACT_WITHIN, Call, Intent, IntentStep, TAKE_OVER};
+use crate::plan::intent::{Call, Intent, IntentStep, TAKE_OVER};
 use crate::qlik::{IdentityProvider, PendingState, ProviderId};
 use serde_json::json;
 use std::time::Duration;
@@ -102,20 +102,18 @@ impl World {
         assert!(self.held, "nothing is made for an object that nobody holds");
         if let Some(since) = self.unknown_since {
             let age = Duration::try_from(self.now.duration_since(since)).unwrap();
-            // The ten minutes count from the announcement, under which the call may come a little later.
-            assert!(
-                age + ACT_WITHIN >= TAKE_OVER || self.disturbed,
-                "made again {age:?} after a call of unknown outcome"
-            );
+            assert!(age >= TAKE_OVER || self.disturbed, "made again {age:?} after a call of unknown outcome");
         }
-        let nonce = self.intent.as_ref().expect("announced first").nonce.clone();
+        let intent = self.intent.as_ref().expect("announced first");
+        let (nonce, announced) = (intent.nonce.clone(), intent.at);
         let call = match fate {
             Fate::Done => Call::Closed,
             Fate::Refused => Call::NoEffect,
             _ => Call::Unknown,
         };
         self.process.calls.insert(nonce.clone(), call);
-        self.unknown_since = (call == Call::Unknown).then_some(self.now);
+        // The announcement is what another process sees, so its time is what counts.
+        self.unknown_since = (call == Call::Unknown).then_some(announced);
         if !matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied) {
             return;
         }
