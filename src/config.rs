@@ -29,6 +29,18 @@ pub struct RunArgs {
     /// Subscription id that the organization API is asked about.
     #[arg(long, env = "QLIK_OPERATOR_ORGANIZATION_SUBSCRIPTION")]
     pub organization_subscription: Option<String>,
+    /// This operator alone makes tenants in the subscription, no other operator, cluster or human: then a creation whose
+    /// answer was lost is resolved by what the organization API lists. Without it a human decides.
+    #[arg(long, env = "QLIK_OPERATOR_ORGANIZATION_IS_OURS", requires = "organization_credentials")]
+    pub organization_is_ours: bool,
+    /// Namespaces in which `onExisting: Adopt` may take over a tenant with the operator's default credentials, separated by
+    /// commas; `*` for all.
+    #[arg(long, env = "QLIK_OPERATOR_ADOPTION_NAMESPACES", value_delimiter = ',')]
+    pub adoption_namespaces: Vec<String>,
+    /// An admission policy of this cluster stamps the annotation `qlik-operator.dev/requested-by`, so that it can be
+    /// believed. Without it the record of an off-boarding names the field manager.
+    #[arg(long, env = "QLIK_OPERATOR_REQUESTED_BY_IS_STAMPED")]
+    pub requested_by_is_stamped: bool,
     /// Domain of Qlik Cloud. Credentials are only ever sent to hosts below it.
     #[arg(long, env = "QLIK_OPERATOR_QLIK_DOMAIN", default_value = "qlikcloud.com")]
     pub qlik_domain: String,
@@ -116,6 +128,11 @@ pub struct Settings {
     organization: Option<PathBuf>,
     /// Subscription id that the organization API is asked about.
     pub subscription: Option<String>,
+    /// This operator alone makes tenants in the subscription.
+    pub organization_is_ours: bool,
+    adoption: Vec<String>,
+    /// An admission policy stamps who made a change that deactivates a tenant.
+    pub requested_by_is_stamped: bool,
     /// Namespace and name of the Lease of the leader election, where there is one.
     pub lease: Option<(String, String)>,
     /// Names this cluster, where the settings do.
@@ -188,6 +205,9 @@ impl Settings {
             regions,
             organization: args.organization_credentials.clone(),
             subscription: args.organization_subscription.clone(),
+            requested_by_is_stamped: args.requested_by_is_stamped,
+            organization_is_ours: args.organization_is_ours,
+            adoption: args.adoption_namespaces.iter().map(|name| name.trim().to_owned()).collect(),
             lease: args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?,
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
@@ -203,6 +223,11 @@ impl Settings {
             return Err(NoDefault::NotAllowed(region));
         }
         read_credential(&default.directory).map_err(|problem| NoDefault::Unreadable { region, problem })
+    }
+
+    /// Whether objects of this namespace may take over a tenant by its alias with the operator's default credentials.
+    pub fn may_adopt(&self, namespace: &str) -> bool {
+        self.adoption.iter().any(|name| name == "*" || name == namespace)
     }
 
     /// The regions whose default credentials cannot be used now, and why.

@@ -24,6 +24,8 @@ pub enum ConditionType {
     DeletionHeld,
     /// The Secret that the operator writes says what works in Qlik Cloud.
     SecretInSync,
+    /// What the manifest says of the tenant's end could be done: `confirmHostname` is a hostname of the tenant.
+    OffboardingReady,
 }
 
 impl fmt::Display for ConditionType {
@@ -83,12 +85,20 @@ pub enum Reason {
     ForeignHost,
     /// `spec.adopt` does not match what Qlik Cloud says.
     AdoptMismatch,
+    /// `spec.alias` is in use already: by a tenant of these credentials, by another object, or by somebody else.
+    AliasInUse,
+    /// The tenant exists and Qlik Cloud did not say under which hostname.
+    HostnameUnknown,
     /// Whether a tenant was created cannot be known.
     CreateOutcomeUnknown,
     /// Whether the deactivation took effect is not known yet.
     DeactivationOutcomeUnknown,
     /// An earlier tenant of this name waits for its purge.
     PreviousTenantScheduled,
+    /// An earlier object of this name held a tenant that was not deactivated.
+    PreviousTenantReleased,
+    /// The purge date has passed, and nobody can tell whether the tenant was purged.
+    PurgeUnconfirmed,
     /// `confirmHostname` is not a hostname of the tenant.
     ConfirmHostnameMismatch,
     /// The tenant was deactivated by somebody else.
@@ -105,6 +115,8 @@ pub enum Reason {
     TenantMissing,
     /// The `QlikTenant` that `tenantRef` names is not ready yet.
     TenantNotReady,
+    /// The `QlikTenant` holds another tenant than the one that this object's counterpart was made in.
+    TenantReplaced,
     /// The tenant is deactivated: nothing is done inside it, and nothing inside it works.
     CoveredByTenantDeactivated,
     /// The tenant is purged, and this object's counterpart with it.

@@ -13,6 +13,7 @@ mod identity_provider;
 mod names;
 mod oauth_client;
 mod offboarding;
+mod offboarding_history;
 mod rules;
 mod tenant;
 
@@ -34,12 +35,13 @@ pub use oauth_client::{
     QlikOAuthClient, QlikOAuthClientSpec, QlikOAuthClientStatus,
 };
 pub use offboarding::{
-    ErasedSecret, Evidence, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
-    QlikOffboardingStatus, Trigger,
+    Evidence, OffboardedSecret, OffboardedTenant, OffboardingPhase, PurgeConfirmation, PurgeWindow, QlikOffboarding,
+    QlikOffboardingSpec, QlikOffboardingStatus, SecretOutcome, Trigger,
 };
+pub use offboarding_history::{OffboardingEntry, OffboardingEvent};
 pub use rules::Rules;
 pub use tenant::{
-    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, Origin, Purge, QlikTenant, QlikTenantSpec,
+    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant, QlikTenantSpec,
     QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
 };
 
@@ -58,6 +60,14 @@ pub const REACTIVATE: &str = "qlik-operator.dev/reactivate";
 pub const START_ANEW: &str = "qlik-operator.dev/start-anew";
 /// Restart Qlik's purge countdown once; the value is the purge date that it replaces.
 pub const RESTART_PURGE_WINDOW: &str = "qlik-operator.dev/restart-purge-window";
+/// Accept that nobody can confirm the purge of a tenant; the value is its id. On the `QlikTenant` or on its record.
+pub const WAIVE_PURGE_CONFIRMATION: &str = "qlik-operator.dev/waive-purge-confirmation";
+/// Who made a change that deactivates the tenant; stamped by an admission policy of this cluster, where it is installed.
+pub const REQUESTED_BY: &str = "qlik-operator.dev/requested-by";
+/// Who approved the deactivation; see the four-eyes policy.
+pub const APPROVED_BY: &str = "qlik-operator.dev/approved-by";
+/// The revision in Git that a manifest came from, for the record of an off-boarding.
+pub const REVISION: &str = "qlik-operator.dev/revision";
 /// The operator's own trace of a call that must not be made twice; never written by people.
 pub const INTENT: &str = "qlik-operator.dev/intent";
 

@@ -1,12 +1,13 @@
-//! `QlikOffboarding`: the record of one deactivation. Written by the operator alone.
+//! `QlikOffboarding`: the record of one deactivation, or of a tenant that was let go. Written by the operator alone.
 
+use super::offboarding_history::OffboardingEntry;
 use super::{ExactTime, RegionCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The record of one deactivation. It has no owner, so that it outlives the `QlikTenant`.
+/// The record of one deactivation, or of a tenant that was let go. It has no owner, so that it outlives the `QlikTenant`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[kube(
     group = "qlik-operator.dev",
@@ -20,16 +21,25 @@ use serde::{Deserialize, Serialize};
     cel,
     status = "QlikOffboardingStatus",
     derive = "PartialEq",
-    doc = "The record of one deactivation of a Qlik Cloud tenant, written by the operator alone. It counts down to the purge, confirms it and stays as evidence; deleting it does nothing in Qlik.",
+    doc = "The record of one deactivation of a Qlik Cloud tenant, or of a tenant that its object let go, written by the operator alone. It counts down to the purge, confirms it and stays as evidence; deleting it does nothing in Qlik.",
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenant.name"),
     printcolumn(name = "Hostname", type_ = "string", json_path = ".spec.hostnames[0]"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Purge-At", type_ = "string", json_path = ".status.purgeAt"),
     printcolumn(name = "Evidence", type_ = "string", json_path = ".status.evidence"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Trigger", type_ = "string", json_path = ".spec.trigger", priority = "1"),
+    printcolumn(name = "Deactivated-At", type_ = "string", json_path = ".status.deactivatedAt", priority = "1"),
+    printcolumn(name = "Confirmed-By", type_ = "string", json_path = ".status.purgeConfirmedBy", priority = "1"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = "1"
+    )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self == oldSelf").message("the record of an off-boarding cannot be changed: change the QlikTenant instead"))]
+#[x_kube(validation = Rule::new("self.tenantId == oldSelf.tenantId && self.hostnames == oldSelf.hostnames && self.region == oldSelf.region && self.tenant == oldSelf.tenant && self.trigger == oldSelf.trigger && self.purgeAfterDays == oldSelf.purgeAfterDays && self.requestedAt == oldSelf.requestedAt && self.credentialsSource == oldSelf.credentialsSource && has(self.namespaceUid) == has(oldSelf.namespaceUid) && (!has(self.namespaceUid) || self.namespaceUid == oldSelf.namespaceUid)").message("the record of an off-boarding cannot be changed: change the QlikTenant instead"))]
 pub struct QlikOffboardingSpec {
     /// Id of the tenant in Qlik Cloud.
     #[schemars(length(max = 128))]
@@ -39,11 +49,16 @@ pub struct QlikOffboardingSpec {
     pub hostnames: Vec<String>,
     /// Its region.
     pub region: RegionCode,
-    /// The object that asked for the deactivation.
+    /// The object that held the tenant.
     pub tenant: OffboardedTenant,
-    /// What made the operator deactivate it.
+    /// Uid of the namespace in which this record was written. In another one it is a copy, restored from a backup: its
+    /// dates count, and it leads to no call that changes anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub namespace_uid: Option<String>,
+    /// What made the operator write it.
     pub trigger: Trigger,
-    /// The window asked for, in days.
+    /// The window asked for at first, in days; a restarted window stands in `entries`.
     #[schemars(range(min = 10, max = 90))]
     pub purge_after_days: i32,
     /// When the operator decided it.
@@ -51,6 +66,14 @@ pub struct QlikOffboardingSpec {
     /// Which credentials were used: `Secret/NAME` or `Default/REGION`.
     #[schemars(length(max = 300))]
     pub credentials_source: String,
+    /// What happened, in order. Entries are only ever added: they survive a restore from a backup that drops the status.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["number".into()]),
+        validation = Rule::new("oldSelf.all(former, self.exists(entry, entry.number == former.number))").message("entries of a record are never taken away"),
+    )]
+    pub entries: Vec<OffboardingEntry>,
 }
 
 /// The `QlikTenant` that a record is about.
@@ -65,7 +88,7 @@ pub struct OffboardedTenant {
     pub uid: String,
 }
 
-/// What made a tenant be deactivated.
+/// What made the operator write a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Trigger {
     /// `spec.lifecycle: Deactivated`.
@@ -74,6 +97,8 @@ pub enum Trigger {
     Deletion,
     /// Somebody else deactivated it; the operator only records what it found.
     OutOfBand,
+    /// The object was deleted and its tenant was left alone.
+    Release,
 }
 
 /// How sure a purge date is.
@@ -85,6 +110,19 @@ pub enum Evidence {
     Date,
     /// What the organization API says.
     Organization,
+}
+
+/// How it is known that a tenant was purged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum PurgeConfirmation {
+    /// The tenant's own host said twice, an hour apart, that there is no such tenant.
+    Host,
+    /// The organization API said so twice, an hour apart.
+    Organization,
+    /// A human accepted it without either.
+    Waiver,
+    /// Nobody confirmed it: a record of a former version, which went by the date.
+    None,
 }
 
 /// Where an off-boarding stands.
@@ -101,43 +139,92 @@ pub enum OffboardingPhase {
     Cancelled,
     /// The tenant was purged.
     Purged,
+    /// The object let the tenant go, and the tenant lives on.
+    Released,
+    /// A copy that was restored into another namespace: what happened since it was written is not known.
+    Unknown,
 }
 
-/// How an off-boarding goes.
+/// How an off-boarding goes. Everything but `secrets` and the conditions follows from `spec.entries`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QlikOffboardingStatus {
     /// Where it stands.
     #[serde(default)]
     pub phase: OffboardingPhase,
-    /// When Qlik took the tenant out of service, as far as known.
+    /// When Qlik took the tenant out of service, as far as known. A restarted window does not move it.
     pub deactivated_at: Option<Time>,
     /// When Qlik purges the tenant.
     pub purge_at: Option<ExactTime>,
     /// How sure that is.
     pub evidence: Option<Evidence>,
-    /// Since when the tenant is known to be purged or back.
+    /// Since when the tenant is known to be purged, back, or let go.
     pub closed_at: Option<Time>,
-    /// Secrets that were erased, by name and uid; never their content.
+    /// Who asked for the deactivation, as far as the cluster tells.
+    pub requested_by: Option<String>,
+    /// Who approved it, where an approval is asked for.
+    pub approved_by: Option<String>,
+    /// The revision in Git that the manifest came from, where a GitOps tool left one.
+    pub revision: Option<String>,
+    /// Since when Qlik Cloud says that there is no such tenant; believed when it says so again an hour later.
+    pub gone_since: Option<Time>,
+    /// How it is known that the tenant was purged.
+    pub purge_confirmed_by: Option<PurgeConfirmation>,
+    /// Each window that was asked for, in order.
     #[serde(default)]
-    pub erased: Vec<ErasedSecret>,
+    #[schemars(length(max = 100))]
+    pub windows: Vec<PurgeWindow>,
+    /// Secrets that go with the tenant, by name and uid; never their content.
+    #[serde(default)]
+    pub secrets: Vec<OffboardedSecret>,
+    /// The last value of the annotation `qlik-operator.dev/requested-at` that was acted on.
+    pub last_handled_reconcile_at: Option<String>,
     /// What is true of the off-boarding now.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 }
 
-/// One Secret that had to go.
+/// One window between deactivation and purge.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ErasedSecret {
+pub struct PurgeWindow {
+    /// When the operator called.
+    pub called_at: Time,
+    /// The days that it asked for.
+    pub days: i32,
+    /// Who asked for it, as far as the cluster tells.
+    pub requested_by: Option<String>,
+    /// The purge date that it gave; none while the answer is not known.
+    pub purge_at: Option<ExactTime>,
+    /// The purge date that it replaced.
+    pub replaced: Option<ExactTime>,
+}
+
+/// What becomes of one Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum SecretOutcome {
+    /// It will be erased when it is time.
+    Planned,
+    /// It was deleted and seen to be gone.
+    Erased,
+    /// It stays, for the reason that `rule` gives.
+    Kept,
+}
+
+/// One Secret that goes with a tenant.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OffboardedSecret {
     /// Name of the Secret.
     pub name: String,
-    /// Its uid when it was found.
+    /// Its uid when it was found; empty for one that was not there.
     pub uid: String,
-    /// The rule that made it go: `generated by …`, `referenced` or `names`, with `: was not there` for one that was absent from the start;
-    /// or `kept: …` with the reason why it stays.
+    /// Why it goes: `generated by …`, `referenced` or `names`, with `: was not there` for one that was absent from the
+    /// start; or why it stays: `used by …`.
     pub rule: String,
-    /// When its absence was confirmed.
-    pub erased_at: Option<Time>,
+    /// What became of it.
+    pub outcome: SecretOutcome,
+    /// When that was found.
+    pub time: Time,
 }

@@ -63,6 +63,12 @@ pub struct QlikTenantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adopt>,
 
+    /// What to do when `alias` belongs to a tenant already that these credentials manage: `Hold` (default) shows it and
+    /// waits for `adopt`; `Adopt` takes it over, which is how a cluster is built anew from Git. `Adopt` needs a
+    /// `credentialsRef`, or a namespace that the operator's setting `--adoption-namespaces` names.
+    #[serde(default)]
+    pub on_existing: OnExisting,
+
     /// Name shown in the tenant. Left alone when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
@@ -153,6 +159,16 @@ pub struct Adopt {
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)+$')").message("spec.adopt.hostname is a bare hostname, for instance acme.eu.qlikcloud.com, without https:// and without a path"))]
     #[schemars(length(max = 253))]
     pub hostname: String,
+}
+
+/// What to do with a tenant that has the alias already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum OnExisting {
+    /// Show it, and wait for a human.
+    #[default]
+    Hold,
+    /// Take it over.
+    Adopt,
 }
 
 /// Switches that `PATCH /api/v1/tenants/{id}` offers. Absent ones are left as they are.

@@ -67,6 +67,21 @@ impl Error {
         matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(s) if s.is_not_found()))
     }
 
+    /// The namespace is being deleted, so that nothing can be created in it any more.
+    pub fn is_terminating(&self) -> bool {
+        let says = |status: &kube::core::Status| {
+            let causes = status.details.iter().flat_map(|details| &details.causes);
+            status.is_forbidden() && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+        };
+        matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(status) if says(status)))
+    }
+
+    /// The outcome of a call to Qlik Cloud is known: it had no effect.
+    pub fn had_no_effect(&self) -> bool {
+        matches!(self, Self::Qlik(error)
+            if error.effect() == qlik::Effect::None && !matches!(root(error), qlik::Error::NotLeading { .. }))
+    }
+
     fn is_forbidden(&self) -> bool {
         matches!(self, Self::Kube { source, .. } if matches!(&**source, kube::Error::Api(s) if s.is_forbidden()))
     }

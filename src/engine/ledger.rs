@@ -28,7 +28,7 @@ struct Inner {
     paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
-    answered: HashMap<String, (Timestamp, Timestamp)>,
+    answered: HashMap<String, (Timestamp, Option<Timestamp>)>,
 }
 
 /// Keeps the memory of intents bounded; a forgotten one is merely of unknown outcome.
@@ -120,12 +120,12 @@ impl Ledger {
     }
 
     /// Remembers the dates of a deactivation (made, purge) that Qlik confirmed, until they stand in the record.
-    pub fn answered(&self, record: &str, made: Timestamp, purge_at: Timestamp) {
+    pub fn answered(&self, record: &str, made: Timestamp, purge_at: Option<Timestamp>) {
         self.lock().answered.insert(record.to_owned(), (made, purge_at));
     }
 
     /// The dates that Qlik answered for this record, as far as this process heard them.
-    pub fn answer_for(&self, record: &str) -> Option<(Timestamp, Timestamp)> {
+    pub fn answer_for(&self, record: &str) -> Option<(Timestamp, Option<Timestamp>)> {
         self.lock().answered.get(record).copied()
     }
 

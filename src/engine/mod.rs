@@ -99,8 +99,8 @@ pub trait Managed:
     fn known_purge(status: &Self::Status) -> Option<Timestamp>;
     /// The event when the object is let go, if people should know what stays behind.
     fn parting(&self, seen: &Self::Seen) -> Option<Note>;
-    /// The event for a step that was made, if people should know.
-    fn note(&self, step: &Self::Step) -> Option<Note>;
+    /// The event for a step that was made over what was seen before it, if people should know.
+    fn note(&self, step: &Self::Step, seen: &Self::Seen) -> Option<Note>;
 }
 
 /// What a step left behind.

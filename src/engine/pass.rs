@@ -4,6 +4,7 @@ use super::gate::{Admission, Appearance};
 use super::span::Watch;
 use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, write};
 use crate::crd::{Phase, Reason};
+use crate::plan::intent::{Call, Intent, IntentSeen, Outcome};
 use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, Next, delay, schedule};
 use crate::qlik::Class;
@@ -179,12 +180,20 @@ impl<K: Managed> Pass<'_, K> {
     async fn take(&mut self, step: &K::Step, seen: K::Seen) -> Result<Option<K::Seen>, Error> {
         let meta = self.object.meta();
         tracing::debug!(kind = %K::KIND, namespace = meta.namespace, name = meta.name, uid = meta.uid, ?step, "step");
-        let Acted { object, draft, seen, persist } = self.object.act(step, seen, self.draft.clone(), self.cx).await?;
+        let note = self.object.note(step, &seen);
+        let Acted { object, draft, seen, persist } =
+            match self.object.act(step, seen, self.draft.clone(), self.cx).await {
+                Ok(acted) => acted,
+                Err(error) => {
+                    self.close_intent(&error).await;
+                    return Err(error);
+                }
+            };
         self.draft = draft;
         if let Some(object) = object {
             self.object = object;
         }
-        if let Some(note) = self.object.note(step) {
+        if let Some(note) = note {
             let meta = self.object.meta();
             tracing::info!(kind = %K::KIND, namespace = meta.namespace, name = meta.name, uid = meta.uid,
                 generation = meta.generation, step = note.action, outcome = "done", "{}", note.message);
@@ -194,6 +203,25 @@ impl<K: Managed> Pass<'_, K> {
             self.persist(step).await?;
         }
         Ok(seen)
+    }
+
+    /// A call that is known to have had no effect is closed on the object, so that a restart does not take it for one
+    /// whose answer was lost.
+    async fn close_intent(&mut self, error: &Error) {
+        let annotation = self.object.meta().annotations.as_ref().and_then(|all| all.get(crate::crd::INTENT));
+        let seen = IntentSeen::read(annotation.map(String::as_str), |intent| self.cx.ledger.known(intent));
+        let (true, IntentSeen::Found { intent, call: Call::NoEffect }) = (error.had_no_effect(), seen) else {
+            return;
+        };
+        let closed = Intent { outcome: Some(Outcome::NoEffect), ..intent };
+        let text = serde_json::to_string(&closed).unwrap_or_default();
+        let change = json!({ "annotations": { crate::crd::INTENT: text } });
+        let api = api_of(&self.object, &self.cx.client);
+        match write::metadata(&api, self.object.meta(), "close the intent", change).await {
+            Ok(object) => self.object = object,
+            // This process remembers it, and the next attempt writes it anew.
+            Err(error) => tracing::debug!(error = error.chain(), "the intent is not closed on the object"),
+        }
     }
 
     /// Whether the status of the whole pass follows at once, so that one write says everything.

@@ -27,6 +27,16 @@ where
     within(what, api.patch(name(seen), &params(), &patch)).await
 }
 
+/// A compare-and-swap of fields of an object's spec: only for kinds that the operator alone writes.
+pub async fn spec<K>(api: &Api<K>, seen: &ObjectMeta, what: &'static str, change: Value) -> Result<K, Error>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let metadata = json!({ "uid": seen.uid, "resourceVersion": seen.resource_version });
+    let patch = Patch::Merge(json!({ "metadata": metadata, "spec": change }));
+    within(what, api.patch(name(seen), &params(), &patch)).await
+}
+
 /// Puts the finalizer on the object, and annotations with it, in one write.
 pub async fn hold<K>(api: &Api<K>, seen: &ObjectMeta, finalizer: &str, annotations: Value) -> Result<K, Error>
 where
@@ -80,21 +90,36 @@ where
     within("write the status", api.patch_status(name(seen), &params(), &patch)).await
 }
 
-/// Writes facts that must not be lost (an id that Qlik gave out) whatever else changed on the object meanwhile. Tries
-/// for a while: until it stands, only this process knows it.
+/// Writes facts that must not be lost (an id that Qlik gave out) whatever else changed on the object meanwhile.
 pub async fn status_whatever<K, S>(api: &Api<K>, seen: &ObjectMeta, status: &S) -> Result<K, Error>
 where
     K: Clone + Debug + DeserializeOwned,
     S: Serialize + Sync,
 {
     let patch = Patch::Merge(json!({ "metadata": { "uid": seen.uid }, "status": status }));
+    let params = params();
+    persist(|| within("write the id to the status", api.patch_status(name(seen), &params, &patch))).await
+}
+
+/// The same for an annotation.
+pub async fn annotation_whatever<K>(api: &Api<K>, seen: &ObjectMeta, key: &str, text: &str) -> Result<K, Error>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let patch = Patch::Merge(json!({ "metadata": { "uid": seen.uid, "annotations": { key: text } } }));
+    let params = params();
+    persist(|| within("write what a call made", api.patch(name(seen), &params, &patch))).await
+}
+
+/// Tries for a while: until it stands, only this process knows it.
+async fn persist<K, W: Future<Output = Result<K, Error>>>(write: impl Fn() -> W) -> Result<K, Error> {
     let mut pause = Duration::from_millis(50);
     loop {
-        match within("write the id to the status", api.patch_status(name(seen), &params(), &patch)).await {
+        match write().await {
             Ok(object) => return Ok(object),
             Err(error) if error.is_not_found() || pause > PERSIST_LONGEST => return Err(error),
             Err(error) => {
-                tracing::warn!(error = error.chain(), "cannot write the id to the status yet");
+                tracing::warn!(error = error.chain(), "cannot write what must not be lost yet");
                 #[expect(
                     clippy::disallowed_methods,
                     reason = "a requeue would start a new pass before the id is safe"

@@ -1,18 +1,20 @@
 //! `QlikOffboarding`: follows one countdown to its end, whether or not the `QlikTenant` still exists.
 
-use crate::crd::QlikTenant;
+mod look;
+
 use crate::crd::{
-    ConditionType, Evidence, ExactTime, OffboardingPhase, Phase, QlikOffboarding, QlikOffboardingStatus, Rules, Trigger,
+    ConditionType, Evidence, ExactTime, OffboardingEntry, OffboardingEvent, OffboardingPhase, Phase, QlikOffboarding,
+    QlikOffboardingStatus, REQUESTED_AT, Rules, whole_seconds,
 };
-use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts, api_of, within, write};
-use crate::plan::intent::TAKE_OVER;
-use crate::plan::offboarding::{self as plan, Organization, Seen, Step};
+use crate::engine::{Acted, Context, Error, Managed, Note, SideFacts};
+use crate::kinds::records;
+use crate::plan::offboarding::history::{State, entry};
+use crate::plan::offboarding::{self as plan, Seen, Step};
 use crate::plan::status::{Verdict, conditions};
 use crate::plan::{Finding, HOURLY, Next};
-use crate::qlik::{OrgStatus, Region, TenantId};
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{Api, ResourceExt};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -42,50 +44,22 @@ impl Managed for QlikOffboarding {
     }
 
     fn at_rest(&self) -> Option<Duration> {
-        match self.status.as_ref()?.phase {
-            OffboardingPhase::Requested | OffboardingPhase::Scheduled => None,
-            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Purged => Some(HOURLY * 24),
+        let status = self.status.as_ref()?;
+        let asked = self.annotations().get(REQUESTED_AT) != status.last_handled_reconcile_at.as_ref();
+        // A status that was lost, or came from a backup, is made anew.
+        let says = State::of(&self.spec, Some(status)).phase == status.phase;
+        match status.phase {
+            _ if asked || !says => None,
+            OffboardingPhase::Requested | OffboardingPhase::Scheduled | OffboardingPhase::Unknown => None,
+            OffboardingPhase::Reactivated
+            | OffboardingPhase::Cancelled
+            | OffboardingPhase::Purged
+            | OffboardingPhase::Released => Some(HOURLY * 24),
         }
     }
 
     async fn observe(&self, draft: &QlikOffboardingStatus, cx: &Context) -> Result<Seen, Error> {
-        let region = Region::from(self.spec.region);
-        let purge_at = draft.purge_at.map(|at| at.0);
-        let mut seen = Seen {
-            phase: draft.phase,
-            purge_at,
-            latest_purge_at: self.latest_purge(draft),
-            evidence: draft.evidence,
-            fresh: self.is_fresh(draft, cx.clock.now()),
-            orphaned: false,
-            organization: Organization::NotAsked,
-            doubt: None,
-        };
-        seen.orphaned = draft.phase == OffboardingPhase::Requested && self.is_orphaned(cx).await?;
-        if draft.phase != OffboardingPhase::Scheduled && !seen.orphaned {
-            return Ok(seen);
-        }
-        let id: TenantId = self.spec.tenant_id.parse().map_err(|e| Error::Misconfigured {
-            reason: crate::crd::Reason::SpecInvalid,
-            message: format!("spec.tenantId {e}"),
-        })?;
-        if let Some(credential) = cx.settings.organization_credential() {
-            seen.organization = match cx.cloud.organization(&credential).tenant(&id).await? {
-                None => Organization::NotListed,
-                Some(found) => match found.status {
-                    OrgStatus::Active => Organization::Active,
-                    OrgStatus::Deleted => Organization::Gone,
-                    OrgStatus::Disabled | OrgStatus::Deactivated | OrgStatus::Other(_) => {
-                        Organization::Off(found.deletion_starts_at)
-                    }
-                },
-            };
-        } else if purge_at.is_some_and(|at| cx.clock.now() >= at) {
-            // The date is about to decide something, so it is Qlik's own date that has to say so.
-            cx.cloud.ask_date(region).await?;
-        }
-        seen.doubt = cx.doubt();
-        Ok(seen)
+        look::observe(self, draft, cx).await
     }
 
     fn next(&self, seen: &Seen, now: Timestamp) -> Next<Step> {
@@ -95,38 +69,18 @@ impl Managed for QlikOffboarding {
     async fn act(
         &self,
         step: &Step,
-        _seen: Seen,
+        seen: Seen,
         draft: QlikOffboardingStatus,
         cx: &Context,
     ) -> Result<Acted<Self>, Error> {
-        let now = Time(cx.clock.now());
-        let mut status = draft;
-        match step {
-            Step::Purged(evidence) => {
-                status.phase = OffboardingPhase::Purged;
-                status.evidence = Some((*evidence).max(status.evidence.unwrap_or(*evidence)));
-                status.closed_at = Some(now);
-            }
-            Step::Reactivated => {
-                status.phase = OffboardingPhase::Reactivated;
-                status.closed_at = Some(now);
-            }
-            Step::Off(at) => {
-                status.phase = OffboardingPhase::Scheduled;
-                status.purge_at = at.map(ExactTime);
-                status.evidence = at.map(|_| Evidence::Organization);
-            }
-            Step::Cancelled => {
-                status.phase = OffboardingPhase::Cancelled;
-                status.closed_at = Some(now);
-            }
-        }
-        let object = write::status::<Self, _>(&api_of(self, &cx.client), &self.metadata, &status).await?;
-        Ok(Acted::wrote(object, status))
+        let entry = self.entry(step, &seen, cx.clock.now());
+        let object = records::add(cx, self, vec![entry]).await?;
+        let state = State::of(&object.spec, Some(&draft));
+        Ok(Acted::wrote(object, written(&state, seen.foreign, draft)))
     }
 
-    fn reflect(&self, _seen: &Seen, draft: QlikOffboardingStatus) -> QlikOffboardingStatus {
-        draft
+    fn reflect(&self, seen: &Seen, draft: QlikOffboardingStatus) -> QlikOffboardingStatus {
+        written(&seen.state, seen.foreign, draft)
     }
 
     fn describe(&self, draft: QlikOffboardingStatus, verdict: &Verdict, now: Timestamp) -> QlikOffboardingStatus {
@@ -136,7 +90,11 @@ impl Managed for QlikOffboarding {
         let kinds =
             [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::PurgeScheduled];
         let ours = |name: &str| kinds.iter().any(|kind| kind.to_string() == name);
-        QlikOffboardingStatus { conditions: list.into_iter().filter(|c| ours(&c.type_)).collect(), ..draft }
+        QlikOffboardingStatus {
+            conditions: list.into_iter().filter(|c| ours(&c.type_)).collect(),
+            last_handled_reconcile_at: self.annotations().get(REQUESTED_AT).cloned(),
+            ..draft
+        }
     }
 
     fn progress(_step: &Step) -> Finding {
@@ -144,51 +102,62 @@ impl Managed for QlikOffboarding {
     }
 
     fn side_facts(seen: &Seen) -> SideFacts {
-        SideFacts { credentials: None, looked: false, purge_at: seen.purge_at, secret: None }
+        let purge_at = seen.state.purge_at.filter(|_| seen.state.phase == OffboardingPhase::Scheduled);
+        SideFacts { credentials: None, looked: false, purge_at, secret: None }
     }
 
     fn known_purge(status: &QlikOffboardingStatus) -> Option<Timestamp> {
-        status.purge_at.map(|at| at.0)
+        let ahead = [OffboardingPhase::Scheduled, OffboardingPhase::Unknown].contains(&status.phase);
+        status.purge_at.filter(|_| ahead).map(|at| at.0)
     }
 
     fn parting(&self, _seen: &Seen) -> Option<Note> {
         None
     }
 
-    fn note(&self, step: &Step) -> Option<Note> {
+    fn note(&self, step: &Step, _seen: &Seen) -> Option<Note> {
+        let hostname = self.spec.hostnames.first().map_or("", String::as_str);
+        let tenant = format!("tenant {} ({hostname})", self.spec.tenant_id);
         let (reason, message) = match step {
-            Step::Purged(evidence) => ("Purged", format!("the tenant was purged (evidence: {evidence:?})")),
-            Step::Reactivated => ("Reactivated", "the organization API shows the tenant in use again".to_owned()),
+            Step::Purged(by) => ("Purged", format!("{tenant} is purged (confirmed by: {by:?})")),
+            Step::SeenGone => ("SeenGone", format!("Qlik Cloud says that there is no {tenant}; asked again in an hour")),
+            Step::SeenAgain => ("SeenAgain", format!("Qlik Cloud knows {tenant} after all")),
+            Step::Reactivated => ("Reactivated", format!("{tenant} is in use again")),
             Step::Off(_) => return None,
-            Step::Cancelled => ("Cancelled", "the deactivation never took effect".to_owned()),
+            Step::Cancelled => ("Cancelled", format!("the deactivation of {tenant} never took effect")),
         };
         Some(Note { warning: false, reason: reason.into(), action: "Record", message })
     }
 }
 
+/// The status that follows from the entries. A copy in another namespace is over only if its entries say so.
+fn written(state: &State, foreign: bool, draft: QlikOffboardingStatus) -> QlikOffboardingStatus {
+    let open = matches!(state.phase, OffboardingPhase::Requested | OffboardingPhase::Scheduled);
+    let status = state.write(draft);
+    let phase = if foreign && open { OffboardingPhase::Unknown } else { status.phase };
+    QlikOffboardingStatus { phase, ..status }
+}
+
 impl QlikOffboarding {
-    /// Whether the object that asked is gone. Read live: a cache that is still being filled knows nobody.
-    async fn is_orphaned(&self, cx: &Context) -> Result<bool, Error> {
-        let api: Api<QlikTenant> = Api::namespaced(cx.client.clone(), &self.namespace().unwrap_or_default());
-        let there = within("read the QlikTenant", api.get_metadata_opt(&self.spec.tenant.name)).await?;
-        Ok(there.is_none_or(|tenant| tenant.metadata.uid.as_deref() != Some(self.spec.tenant.uid.as_str())))
-    }
-
-    /// Whether Qlik may still be about to show what was asked of it.
-    fn is_fresh(&self, draft: &QlikOffboardingStatus, now: Timestamp) -> bool {
-        let since = draft.deactivated_at.as_ref().map_or(self.spec.requested_at.0, |at| at.0);
-        Duration::try_from(now.duration_since(since)).is_ok_and(|age| age < TAKE_OVER) || now < since
-    }
-
-    /// The latest date at which Qlik may purge the tenant, where its own answer was lost: the whole window from the last
-    /// call that may have taken effect, and a day for the call itself.
-    fn latest_purge(&self, draft: &QlikOffboardingStatus) -> Option<Timestamp> {
-        if self.spec.trigger == Trigger::OutOfBand {
-            return draft.purge_at.map(|at| at.0);
+    fn entry(&self, step: &Step, seen: &Seen, now: Timestamp) -> OffboardingEntry {
+        match step {
+            Step::Purged(by) => {
+                OffboardingEntry { confirmed_by: Some(*by), ..entry(OffboardingEvent::Purged, now) }
+            }
+            Step::SeenGone => entry(OffboardingEvent::SeenGone, now),
+            Step::SeenAgain => entry(OffboardingEvent::SeenAgain, now),
+            Step::Reactivated => entry(OffboardingEvent::Reactivated, now),
+            Step::Cancelled => entry(OffboardingEvent::Cancelled, now),
+            Step::Off(date) => {
+                let first = seen.state.windows.first().map_or(self.spec.requested_at.0, |window| window.called_at.0);
+                let evidence = date.map(|(_, evidence): (Timestamp, Evidence)| evidence);
+                OffboardingEntry {
+                    deactivated_at: Some(whole_seconds(first)),
+                    purge_at: date.map(|(at, _)| ExactTime(at)),
+                    evidence,
+                    ..entry(OffboardingEvent::Scheduled, now)
+                }
+            }
         }
-        let from = draft.deactivated_at.as_ref().map_or(self.spec.requested_at.0, |t| t.0);
-        let window = SignedDuration::from_hours(24 * (i64::from(self.spec.purge_after_days) + 1));
-        let latest = from.checked_add(window).ok()?;
-        Some(draft.purge_at.map_or(latest, |at| latest.max(at.0)))
     }
 }

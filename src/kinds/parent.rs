@@ -4,6 +4,7 @@ use super::tenant;
 use crate::crd::{ChildTenant, Lifecycle, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, TenantRef};
 use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
+use crate::plan::offboarding::history::State;
 use crate::qlik::{Credential, Region, TenantApi, TenantHost, TenantId};
 use crate::secrets;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -154,7 +155,7 @@ async fn without_object<K: Child>(child: &K, cx: &Context) -> Result<Standing, E
 /// What the off-boarding records say of a tenant whose object is gone.
 fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
     let of_it = |record: &QlikOffboarding| {
-        let phase = record.status.as_ref().map(|s| s.phase).unwrap_or_default();
+        let phase = State::of(&record.spec, record.status.as_ref()).phase;
         (record.spec.tenant_id == recorded.id).then_some((record.spec.requested_at.0, phase))
     };
     let (_, phase) = cx
@@ -171,7 +172,11 @@ fn by_record(recorded: &ChildTenant, cx: &Context) -> Option<Standing> {
             Reason::CoveredByTenantPurged,
             format!("the tenant {} is purged, and everything inside it", recorded.hostname),
         ))),
-        OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => None,
+        OffboardingPhase::Requested
+        | OffboardingPhase::Reactivated
+        | OffboardingPhase::Cancelled
+        | OffboardingPhase::Released
+        | OffboardingPhase::Unknown => None,
     }
 }
 

@@ -1,28 +1,36 @@
 //! Off-boarding records as the tenant's controller reads and writes them. Read live, never from the cache: a decision
 //! about a deactivation must not rest on yesterday's record.
 
+use super::namespaces;
 use crate::crd::{
-    ErasedSecret, Evidence, ExactTime, OffboardedTenant, OffboardingPhase, QlikOffboarding, QlikOffboardingSpec,
-    QlikOffboardingStatus, QlikTenant, Trigger,
+    Evidence, ExactTime, OffboardedSecret, OffboardedTenant, OffboardingEntry, OffboardingEvent, OffboardingPhase,
+    QlikOffboarding, QlikOffboardingSpec, QlikTenant, SecretOutcome, Trigger, whole_seconds,
 };
 use crate::engine::{Context, Error, within, write};
-use crate::plan::tenant::{Bound, RecordSeen};
+use crate::plan::offboarding::history::{Asked, State, appended, entry};
+use crate::plan::tenant::RecordSeen;
+use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, PostParams};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Every record of a namespace, as a decision needs it. Records that cannot be read are an error: what they say is not known.
-pub(super) async fn list(client: &kube::Client, namespace: &str) -> Result<Vec<RecordSeen>, Error> {
-    let api: Api<QlikOffboarding> = Api::namespaced(client.clone(), namespace);
+pub(super) async fn list(cx: &Context, namespace: &str) -> Result<Vec<RecordSeen>, Error> {
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
     let found = within("list off-boarding records", api.list(&ListParams::default())).await?;
-    found.items.iter().map(read).collect()
+    let here = match found.items.is_empty() {
+        true => None,
+        false => namespaces::uid(namespace, cx).await?,
+    };
+    found.items.iter().map(|record| read(record, here.as_deref())).collect()
 }
 
-fn read(record: &QlikOffboarding) -> Result<RecordSeen, Error> {
-    let status = record.status.clone().unwrap_or_default();
-    let time = |at: &Option<Time>| at.as_ref().map(|t| t.0);
+/// A record, as it stands in a namespace of this uid.
+fn read(record: &QlikOffboarding, here: Option<&str>) -> Result<RecordSeen, Error> {
+    let written_in = record.spec.namespace_uid.as_deref();
     Ok(RecordSeen {
         name: record.name_any(),
         tenant_id: record.spec.tenant_id.parse().map_err(|e| Error::Misconfigured {
@@ -33,13 +41,11 @@ fn read(record: &QlikOffboarding) -> Result<RecordSeen, Error> {
         tenant_name: record.spec.tenant.name.clone(),
         uid: record.spec.tenant.uid.clone(),
         trigger: record.spec.trigger,
-        phase: status.phase,
         requested_at: record.spec.requested_at.0,
         purge_after_days: record.spec.purge_after_days,
-        deactivated_at: time(&status.deactivated_at),
-        purge_at: status.purge_at.map(|at| at.0),
-        evidence: status.evidence,
-        erased: status.erased,
+        copied: written_in.is_some() && written_in != here,
+        state: State::of(&record.spec, record.status.as_ref()),
+        secrets: record.status.as_ref().map(|status| status.secrets.clone()).unwrap_or_default(),
     })
 }
 
@@ -55,31 +61,34 @@ pub(super) fn name_for(tenant: &str, nonce: &str) -> String {
 pub(super) struct Opening<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: &'a QlikTenant,
-    pub(super) bound: &'a Bound,
+    pub(super) id: &'a TenantId,
+    /// The generated one first, as far as known.
+    pub(super) hostnames: Vec<Hostname>,
     pub(super) trigger: Trigger,
     pub(super) days: i32,
     pub(super) requested_at: Timestamp,
     pub(super) credentials_source: String,
+    pub(super) entries: Vec<OffboardingEntry>,
 }
 
 /// Writes the record before the call that it is about. One of the same name that says the same is this record.
 pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error> {
     let namespace = opening.tenant.namespace().unwrap_or_default();
     let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), &namespace);
-    let generated = opening.bound.host.hostname();
-    let others = opening.bound.hostnames.iter().filter(|h| *h != generated);
-    let hostnames = std::iter::once(generated).chain(others).take(8).map(ToString::to_string).collect();
     let spec = QlikOffboardingSpec {
-        tenant_id: opening.bound.id.to_string(),
-        hostnames,
+        tenant_id: opening.id.to_string(),
+        hostnames: opening.hostnames.iter().take(8).map(ToString::to_string).collect(),
         region: opening.tenant.spec.region,
         tenant: OffboardedTenant { name: opening.tenant.name_any(), uid: opening.tenant.uid().unwrap_or_default() },
+        namespace_uid: namespaces::uid(&namespace, cx).await?,
         trigger: opening.trigger,
         purge_after_days: opening.days,
         requested_at: Time(opening.requested_at),
         credentials_source: opening.credentials_source,
+        entries: Vec::new(),
     };
-    let mut record = QlikOffboarding::new(opening.name, spec);
+    let entries = appended(&spec, opening.entries);
+    let mut record = QlikOffboarding::new(opening.name, QlikOffboardingSpec { entries, ..spec });
     record.metadata.namespace = Some(namespace);
     record.metadata.labels = Some(BTreeMap::from([("app.kubernetes.io/managed-by".into(), "qlik-operator".into())]));
     match within("write an off-boarding record", api.create(&PostParams::default(), &record)).await {
@@ -92,27 +101,75 @@ pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error
     }
 }
 
-/// Writes a record again that somebody deleted, with the dates that the tenant's status kept.
-pub(super) async fn restore(cx: &Context, opening: Opening<'_>, lost: &RecordSeen) -> Result<(), Error> {
-    let namespace = opening.tenant.namespace().unwrap_or_default();
-    open(cx, Opening { requested_at: lost.requested_at, ..opening }).await?;
-    let RecordSeen { deactivated_at, purge_at, evidence, .. } = *lost;
-    let dates = Dates { deactivated_at, purge_at, evidence };
-    update(cx, &namespace, &lost.name, |status| schedule(status, dates)).await
+/// Adds entries to a record, if nothing changed since it was read.
+pub(super) async fn add(
+    cx: &Context,
+    record: &QlikOffboarding,
+    more: Vec<OffboardingEntry>,
+) -> Result<QlikOffboarding, Error> {
+    let api: Api<QlikOffboarding> =
+        Api::namespaced(cx.client.clone(), &record.namespace().unwrap_or_default());
+    let mut spec = record.spec.clone();
+    if spec.entries.is_empty() {
+        // A former version kept everything in the status.
+        let former = State::of(&spec, record.status.as_ref()).entries();
+        spec.entries = appended(&spec, former);
+    }
+    let entries = appended(&spec, more);
+    write::spec(&api, &record.metadata, "add to an off-boarding record", json!({ "entries": entries })).await
 }
 
-/// Changes a record's status. Tries again when somebody else wrote it meanwhile; `change` sees what stands there.
-pub(super) async fn update(
+/// Adds the entries that follow from where a record stands, and says the same in its status. Tries again when somebody
+/// else wrote it meanwhile; `more` sees what stands there, and adds nothing where it says so already.
+pub(super) async fn enter(
     cx: &Context,
     namespace: &str,
     name: &str,
-    change: impl Fn(&mut QlikOffboardingStatus) + Send + Sync,
+    more: impl Fn(&State) -> Result<Vec<OffboardingEntry>, Error> + Send + Sync,
 ) -> Result<(), Error> {
     let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
     for _ in 0..UPDATE_ATTEMPTS {
         let record = within("read an off-boarding record", api.get(name)).await?;
-        let mut status = record.status.clone().unwrap_or_default();
-        change(&mut status);
+        let entries = more(&State::of(&record.spec, record.status.as_ref()))?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        match add(cx, &record, entries).await {
+            Ok(record) => return reflect(&api, &record).await,
+            Err(Error::Raced) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Raced)
+}
+
+/// Says in a record's status what its entries say. Where somebody else wrote the record meanwhile, its own pass does it.
+async fn reflect(api: &Api<QlikOffboarding>, record: &QlikOffboarding) -> Result<(), Error> {
+    let before = record.status.clone().unwrap_or_default();
+    let status = State::of(&record.spec, Some(&before)).write(before.clone());
+    if status == before || before.phase == OffboardingPhase::Unknown {
+        return Ok(());
+    }
+    match write::status::<QlikOffboarding, _>(api, &record.metadata, &status).await {
+        Ok(_) | Err(Error::Raced) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes what a record's status says of Secrets. Tries again when somebody else wrote it meanwhile.
+pub(super) async fn update_secrets(
+    cx: &Context,
+    namespace: &str,
+    name: &str,
+    change: impl Fn(&mut Vec<OffboardedSecret>) + Send + Sync,
+) -> Result<(), Error> {
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
+    for _ in 0..UPDATE_ATTEMPTS {
+        let record = within("read an off-boarding record", api.get(name)).await?;
+        let before = record.status.clone().unwrap_or_default();
+        let mut status = State::of(&record.spec, Some(&before)).write(before.clone());
+        status.phase = before.phase;
+        change(&mut status.secrets);
         if record.status.as_ref() == Some(&status) {
             return Ok(());
         }
@@ -135,6 +192,24 @@ pub(super) struct Dates {
     pub(super) evidence: Option<Evidence>,
 }
 
+impl Dates {
+    /// The entry that says them, written at this time.
+    pub(super) fn entry(self, now: Timestamp) -> OffboardingEntry {
+        OffboardingEntry {
+            deactivated_at: self.deactivated_at.map(whole_seconds),
+            purge_at: self.purge_at.map(ExactTime),
+            evidence: self.evidence,
+            ..entry(OffboardingEvent::Scheduled, now)
+        }
+    }
+}
+
+/// The entry of a call that is about to be made.
+pub(super) fn called(days: i32, asked: Asked, now: Timestamp) -> OffboardingEntry {
+    let Asked { requested_by, approved_by, revision } = asked;
+    OffboardingEntry { days: Some(days), requested_by, approved_by, revision, ..entry(OffboardingEvent::Called, now) }
+}
+
 /// Writes dates that were concluded rather than answered, if the record still says what they were concluded from.
 /// Otherwise another operator may have heard Qlik's own date meanwhile, and an estimate must not replace that.
 pub(super) async fn schedule_as_seen(
@@ -143,83 +218,23 @@ pub(super) async fn schedule_as_seen(
     seen: &RecordSeen,
     dates: Dates,
 ) -> Result<(), Error> {
-    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
-    let record = within("read an off-boarding record", api.get(&seen.name)).await?;
-    let mut status = record.status.clone().unwrap_or_default();
-    if !says_the_same(&status, seen) {
-        return Err(Error::Raced);
-    }
-    schedule(&mut status, dates);
-    if record.status.as_ref() == Some(&status) {
-        return Ok(());
-    }
-    write::status::<QlikOffboarding, _>(&api, &record.metadata, &status).await.map(drop)
-}
-
-/// Whether a record says of the deactivation what was seen when the decision was made.
-fn says_the_same(status: &QlikOffboardingStatus, seen: &RecordSeen) -> bool {
-    status.phase == seen.phase
-        && status.evidence == seen.evidence
-        && status.purge_at.map(|at| at.0) == seen.purge_at
-        && status.deactivated_at.as_ref().map(|at| at.0) == seen.deactivated_at
-}
-
-/// Notes the dates of a deactivation.
-pub(super) fn schedule(status: &mut QlikOffboardingStatus, dates: Dates) {
-    if status.phase == OffboardingPhase::Purged {
-        return; // the end is the end
-    }
-    status.phase = OffboardingPhase::Scheduled;
-    status.deactivated_at = dates.deactivated_at.map(Time);
-    status.purge_at = dates.purge_at.map(ExactTime);
-    status.evidence = dates.evidence;
+    let now = cx.clock.now();
+    enter(cx, namespace, &seen.name, |state| {
+        if *state == seen.state { Ok(vec![dates.entry(now)]) } else { Err(Error::Raced) }
+    })
+    .await
 }
 
 /// Notes which Secrets will go, keeping what stands there.
-pub(super) fn plan_erasure(status: &mut QlikOffboardingStatus, planned: &[ErasedSecret]) {
+pub(super) fn plan_erasure(secrets: &mut Vec<OffboardedSecret>, planned: &[OffboardedSecret]) {
     for entry in planned {
-        if !status.erased.iter().any(|e| e.name == entry.name && e.uid == entry.uid) {
-            status.erased.push(entry.clone());
+        match secrets.iter_mut().find(|e| e.name == entry.name && e.uid == entry.uid) {
+            None => secrets.push(entry.clone()),
+            // What was kept for another tenant may be free to go now, and the other way round.
+            Some(there) if there.outcome != SecretOutcome::Erased && there.outcome != entry.outcome => {
+                *there = entry.clone();
+            }
+            Some(_) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_concluded_from_an_older_record_does_not_replace_a_newer_one() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let requested = RecordSeen {
-            name: "acme-1".into(),
-            tenant_id: "vi06S40US9YCpugS6IuyR0OQ7HuGweu0".parse().unwrap(),
-            hostnames: Vec::new(),
-            tenant_name: "acme".into(),
-            uid: "u".into(),
-            trigger: Trigger::Lifecycle,
-            phase: OffboardingPhase::Requested,
-            requested_at: at(1_000),
-            purge_after_days: 30,
-            deactivated_at: None,
-            purge_at: None,
-            evidence: None,
-            erased: Vec::new(),
-        };
-        let mut status = QlikOffboardingStatus::default();
-        assert!(says_the_same(&status, &requested));
-        // The other operator, which made the call, writes the answer.
-        let answered =
-            Dates { deactivated_at: Some(at(1_001)), purge_at: Some(at(9_000)), evidence: Some(Evidence::Date) };
-        schedule(&mut status, answered);
-        assert!(!says_the_same(&status, &requested), "an estimate concluded before the answer is void");
-        let scheduled = RecordSeen {
-            phase: OffboardingPhase::Scheduled,
-            deactivated_at: Some(at(1_001)),
-            purge_at: Some(at(9_000)),
-            evidence: Some(Evidence::Date),
-            ..requested
-        };
-        assert!(says_the_same(&status, &scheduled));
     }
 }

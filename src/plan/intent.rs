@@ -4,6 +4,7 @@
 //! may act on it for a minute. When the outcome of the call is unknown, or the holder is gone, nobody repeats the call
 //! before [`TAKE_OVER`] has passed and what is observed then shows that it had no effect.
 
+use crate::qlik::{Hostname, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -42,6 +43,25 @@ pub struct Intent {
     /// The purge date that a restarted window replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Timestamp>,
+    /// What came of the call, once that is known for certain. It survives a restart and a backup without status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of an announced call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Outcome {
+    /// It was refused, or never got there: it had no effect.
+    NoEffect,
+    /// It made this tenant.
+    #[serde(rename_all = "camelCase")]
+    Created {
+        /// Its id.
+        tenant_id: TenantId,
+        /// The hostname that Qlik generated, where Qlik gave it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hostname: Option<Hostname>,
+    },
 }
 
 /// What this process knows of the call that was announced.
@@ -55,6 +75,8 @@ pub enum Call {
     Unknown,
     /// It was made and what came of it is on record.
     Closed,
+    /// It is on record that it had no effect.
+    Refused,
 }
 
 /// The intent as found on the object.
@@ -95,7 +117,11 @@ impl IntentSeen {
             None => Self::None,
             Some(Err(_)) => Self::Unreadable,
             Some(Ok(intent)) => {
-                let call = known(&intent);
+                let call = match &intent.outcome {
+                    Some(Outcome::NoEffect) => Call::Refused,
+                    Some(Outcome::Created { .. }) => Call::Closed,
+                    None => known(&intent),
+                };
                 Self::Found { intent, call }
             }
         }
@@ -105,6 +131,16 @@ impl IntentSeen {
     pub fn of(&self, step: IntentStep) -> Option<&Intent> {
         match self {
             Self::Found { intent, .. } if intent.step == step => Some(intent),
+            Self::None | Self::Unreadable | Self::Found { .. } => None,
+        }
+    }
+
+    /// The tenant that the announced creation made, where that is on record.
+    pub fn created(&self) -> Option<(&TenantId, Option<&Hostname>)> {
+        match self {
+            Self::Found { intent: Intent { outcome: Some(Outcome::Created { tenant_id, hostname }), .. }, .. } => {
+                Some((tenant_id, hostname.as_ref()))
+            }
             Self::None | Self::Unreadable | Self::Found { .. } => None,
         }
     }
@@ -124,7 +160,7 @@ impl IntentSeen {
         let age = Duration::try_from(age).unwrap_or(Duration::ZERO);
         match call {
             Call::NotSent | Call::NoEffect if age <= ACT_WITHIN => Permit::Act(intent.nonce.clone()),
-            Call::NotSent | Call::NoEffect | Call::Closed => Permit::Announce,
+            Call::NotSent | Call::NoEffect | Call::Closed | Call::Refused => Permit::Announce,
             Call::Unknown if age >= TAKE_OVER => Permit::TakeOver,
             Call::Unknown => Permit::Wait(TAKE_OVER.saturating_sub(age)),
         }
@@ -144,6 +180,7 @@ mod tests {
             at,
             record: None,
             replaces: None,
+            outcome: None,
         };
         IntentSeen::Found { intent, call }
     }
@@ -159,6 +196,7 @@ mod tests {
             (Call::NoEffect, 5, act.clone()),
             (Call::NoEffect, 90, Permit::Announce),
             (Call::Closed, 1, Permit::Announce),
+            (Call::Refused, 1, Permit::Announce),
             (Call::Unknown, 0, wait(600)),
             (Call::Unknown, 599, wait(1)),
             (Call::Unknown, 600, Permit::TakeOver),
@@ -169,6 +207,24 @@ mod tests {
             let now = Timestamp::from_second(1_000_000 + age).unwrap();
             assert_eq!(seen(call).permit(IntentStep::Create, now), expected, "{call:?} after {age} s");
         }
+    }
+
+    #[test]
+    fn what_is_on_record_counts_whatever_this_process_remembers() {
+        let text = |outcome: &str| {
+            format!(r#"{{"step":"Create","nonce":"n1","holder":"me","at":"2026-11-24T10:00:00Z"{outcome}}}"#)
+        };
+        let read = |outcome: &str| IntentSeen::read(Some(&text(outcome)), |_| Call::Unknown);
+        let call = |seen: &IntentSeen| match seen {
+            IntentSeen::Found { call, .. } => *call,
+            IntentSeen::None | IntentSeen::Unreadable => panic!("{seen:?}"),
+        };
+        assert_eq!(call(&read("")), Call::Unknown);
+        assert_eq!(call(&read(r#","outcome":"NoEffect""#)), Call::Refused);
+        let made = read(r#","outcome":{"Created":{"tenantId":"vi06S40US9YCpugS6IuyR0OQ7HuGweu0"}}"#);
+        assert_eq!(call(&made), Call::Closed);
+        assert!(made.created().is_some_and(|(_, hostname)| hostname.is_none()));
+        assert_eq!(read(r#","outcome":"Burnt""#), IntentSeen::Unreadable, "an outcome of a later version");
     }
 
     #[test]

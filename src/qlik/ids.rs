@@ -31,8 +31,15 @@ fn long_opaque(text: &str, what: &'static str) -> Result<String, Invalid> {
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $parse:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
+
+        impl From<$name> for String {
+            fn from($name(text): $name) -> Self {
+                text
+            }
+        }
 
         impl $name {
             /// The text.

@@ -28,6 +28,7 @@ mod organization;
 mod paging;
 mod recent;
 mod secret;
+mod tenant_settings;
 mod tenants;
 #[cfg(test)]
 mod testing;
@@ -50,5 +51,6 @@ pub use limits::{Stats, Tier, Usage};
 pub use oauth_client::{Consent, MintedSecret, NewOauthClient, OauthClient, OauthClientChange, SecretHint};
 pub use organization::{OrgStatus, OrgTenant, Organization};
 pub use secret::{Credential, CredentialKey, Secret};
-pub use tenants::{Deactivated, License, Patch, Register, Setting, Tenant, TenantApi, TenantSettings, TenantStatus};
+pub use tenant_settings::{Setting, TenantSettings};
+pub use tenants::{Deactivated, License, Patch, Register, Tenant, TenantApi, TenantStatus};
 pub use transport::Endpoints;

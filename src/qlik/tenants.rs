@@ -12,6 +12,7 @@ use super::cloud::Session;
 use super::error::Error;
 use super::ids::{Hostname, PurgeDays, TenantId};
 use super::secret::Secret;
+use super::tenant_settings::{Setting, TenantSettings};
 use super::transport::Answer;
 
 /// Creation is synchronous, its duration undocumented.
@@ -29,7 +30,9 @@ pub enum TenantStatus {
     Deleted,
     /// Undocumented.
     UserAccessDisabled,
-    /// A state that is not in Qlik's reference, or none.
+    /// Qlik's schema has it optional, and it was not given.
+    NotSaid,
+    /// A state that is not in Qlik's reference.
     Other(String),
 }
 
@@ -40,96 +43,8 @@ impl TenantStatus {
             Some("disabled") => Self::Disabled,
             Some("deleted") => Self::Deleted,
             Some("user-access-disabled") => Self::UserAccessDisabled,
-            Some(_) | None => Self::Other(super::envelope::tame(&text.unwrap_or_default())),
-        }
-    }
-}
-
-/// A flag of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Setting {
-    /// `autoAssignCreateSharedSpacesRoleToProfessionals`
-    AutoAssignCreateSharedSpacesRoleToProfessionals,
-    /// `autoAssignPrivateAnalyticsContentCreatorRoleToProfessionals`
-    AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals,
-    /// `autoAssignDataServicesContributorRoleToProfessionals`
-    AutoAssignDataServicesContributorRoleToProfessionals,
-    /// `enableAnalyticCreation`, deprecated by Qlik
-    EnableAnalyticCreation,
-    /// `enableAppOpeningFeedback`
-    EnableAppOpeningFeedback,
-}
-
-impl Setting {
-    /// Every setting.
-    pub const ALL: [Self; 5] = [
-        Self::AutoAssignCreateSharedSpacesRoleToProfessionals,
-        Self::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals,
-        Self::AutoAssignDataServicesContributorRoleToProfessionals,
-        Self::EnableAnalyticCreation,
-        Self::EnableAppOpeningFeedback,
-    ];
-
-    /// The name in Qlik's API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AutoAssignCreateSharedSpacesRoleToProfessionals => "autoAssignCreateSharedSpacesRoleToProfessionals",
-            Self::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
-                "autoAssignPrivateAnalyticsContentCreatorRoleToProfessionals"
-            }
-            Self::AutoAssignDataServicesContributorRoleToProfessionals => {
-                "autoAssignDataServicesContributorRoleToProfessionals"
-            }
-            Self::EnableAnalyticCreation => "enableAnalyticCreation",
-            Self::EnableAppOpeningFeedback => "enableAppOpeningFeedback",
-        }
-    }
-}
-
-/// The flags of a tenant, each as far as Qlik Cloud gives it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are named as in Qlik's API, which documents them")]
-pub struct TenantSettings {
-    pub auto_assign_create_shared_spaces_role_to_professionals: Option<bool>,
-    pub auto_assign_private_analytics_content_creator_role_to_professionals: Option<bool>,
-    pub auto_assign_data_services_contributor_role_to_professionals: Option<bool>,
-    pub enable_analytic_creation: Option<bool>,
-    pub enable_app_opening_feedback: Option<bool>,
-}
-
-impl TenantSettings {
-    /// Sets one flag.
-    pub fn set(&mut self, setting: Setting, value: bool) {
-        let flag = match setting {
-            Setting::AutoAssignCreateSharedSpacesRoleToProfessionals => {
-                &mut self.auto_assign_create_shared_spaces_role_to_professionals
-            }
-            Setting::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
-                &mut self.auto_assign_private_analytics_content_creator_role_to_professionals
-            }
-            Setting::AutoAssignDataServicesContributorRoleToProfessionals => {
-                &mut self.auto_assign_data_services_contributor_role_to_professionals
-            }
-            Setting::EnableAnalyticCreation => &mut self.enable_analytic_creation,
-            Setting::EnableAppOpeningFeedback => &mut self.enable_app_opening_feedback,
-        };
-        *flag = Some(value);
-    }
-
-    /// One flag.
-    pub const fn get(&self, setting: Setting) -> Option<bool> {
-        match setting {
-            Setting::AutoAssignCreateSharedSpacesRoleToProfessionals => {
-                self.auto_assign_create_shared_spaces_role_to_professionals
-            }
-            Setting::AutoAssignPrivateAnalyticsContentCreatorRoleToProfessionals => {
-                self.auto_assign_private_analytics_content_creator_role_to_professionals
-            }
-            Setting::AutoAssignDataServicesContributorRoleToProfessionals => {
-                self.auto_assign_data_services_contributor_role_to_professionals
-            }
-            Setting::EnableAnalyticCreation => self.enable_analytic_creation,
-            Setting::EnableAppOpeningFeedback => self.enable_app_opening_feedback,
+            Some(other) => Self::Other(super::envelope::tame(other)),
+            None => Self::NotSaid,
         }
     }
 }
@@ -139,10 +54,10 @@ impl TenantSettings {
 pub struct Tenant {
     /// Its id.
     pub id: TenantId,
-    /// Its display name.
-    pub name: String,
-    /// The system-generated hostname, then the alias if there is one. It ends before the first that is no hostname, so
-    /// it may be empty: the id of a tenant just created must not be lost over an odd name.
+    /// Its display name, where given.
+    pub name: Option<String>,
+    /// The system-generated hostname, then the alias if there is one. It ends before the first that is no hostname, and
+    /// Qlik's schema has it optional, so it may be empty: the id of a tenant just created must not be lost over that.
     pub hostnames: Vec<Hostname>,
     /// Its state.
     pub status: TenantStatus,
@@ -150,7 +65,7 @@ pub struct Tenant {
     pub region: Option<String>,
     /// When it was created, where given.
     pub created: Option<Timestamp>,
-    /// When its state last changed, where given.
+    /// When its state last changed, where given as an instant: a bare date does not tell which of two things came first.
     pub status_changed: Option<Timestamp>,
     /// The user who created it, where given.
     pub created_by: Option<String>,
@@ -174,8 +89,8 @@ pub enum Patch {
 pub struct Deactivated {
     /// The tenant's id.
     pub id: TenantId,
-    /// The purge happens on or after this.
-    pub purge_at: Timestamp,
+    /// The purge happens on or after this; Qlik's schema has it optional.
+    pub purge_at: Option<Timestamp>,
 }
 
 /// The licence of a tenant.
@@ -279,6 +194,11 @@ impl TenantApi {
         if tenant.id == *id { Ok(tenant) } else { Err(answer.malformed("it is of another tenant")) }
     }
 
+    /// The tenant that this host belongs to.
+    pub async fn me(&self) -> Result<Tenant, Error> {
+        read_tenant(&self.session.call(&Call::new("tenants.me", Method::GET, "/api/v1/tenants/me")).await?)
+    }
+
     /// Changes the tenant, all changes in one call; without any there is no call.
     pub async fn patch(&self, id: &TenantId, patches: &[Patch]) -> Result<(), Error> {
         if patches.is_empty() {
@@ -333,12 +253,12 @@ fn read_tenant(answer: &Answer) -> Result<Tenant, Error> {
     let listed = body.get("hostnames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Ok(Tenant {
         id: id.ok_or_else(|| answer.malformed("it has no tenant id"))?,
-        name: text("name").unwrap_or_default(),
+        name: text("name"),
         hostnames: listed.iter().map_while(|name| name.as_str()?.parse().ok()).collect(),
         status: TenantStatus::read(text("status")),
         region: text("region"),
         created: text("created").as_deref().and_then(instant),
-        status_changed: text("statusLastUpdatedAt").as_deref().and_then(instant),
+        status_changed: text("statusLastUpdatedAt").as_deref().and_then(exact_instant),
         created_by: text("createdByUser").filter(|user| !user.is_empty()),
         settings: TenantSettings {
             auto_assign_create_shared_spaces_role_to_professionals: flag(Setting::ALL[0]),
@@ -354,26 +274,32 @@ fn read_deactivated(answer: &Answer, id: &TenantId) -> Result<Deactivated, Error
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {
-        id: String,
-        status: String,
-        estimated_purge_date: String,
+        id: Option<String>,
+        status: Option<String>,
+        estimated_purge_date: Option<String>,
     }
+    // Each field is optional in Qlik's schema; what is there must be right.
     let body: Body = answer.json()?;
-    if body.id != id.as_str() {
+    if body.id.is_some_and(|other| other != id.as_str()) {
         return Err(answer.malformed("it is of another tenant"));
     }
-    if body.status != "disabled" {
+    if body.status.is_some_and(|status| status != "disabled") {
         return Err(answer.malformed("the tenant it speaks of is not disabled"));
     }
-    let purge_at = instant(&body.estimated_purge_date).ok_or_else(|| answer.malformed("its purge date is no date"))?;
-    Ok(Deactivated { id: id.clone(), purge_at })
+    let read = |date: String| instant(&date).ok_or_else(|| answer.malformed("its purge date is no date"));
+    Ok(Deactivated { id: id.clone(), purge_at: body.estimated_purge_date.map(read).transpose()? })
+}
+
+/// An RFC 3339 instant; without an offset it is UTC. A bare date is none.
+fn exact_instant(text: &str) -> Option<Timestamp> {
+    let read = |text: String| text.parse().ok();
+    read(text.to_owned()).or_else(|| read(format!("{text}Z")))
 }
 
 /// An RFC 3339 instant; without an offset it is UTC. A bare date, which Qlik's schema has in places, means the end of that day: the purge is on or
 /// after it, and to be called purged too early is the worse mistake.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    let read = |text: String| text.parse().ok();
-    read(text.to_owned()).or_else(|| read(format!("{text}Z"))).or_else(|| read(format!("{text}T23:59:59Z")))
+    exact_instant(text).or_else(|| format!("{text}T23:59:59Z").parse().ok())
 }
 
 #[cfg(test)]

@@ -115,6 +115,7 @@ impl Work<'_> {
             at: self.cx.clock.now(),
             record: None,
             replaces: None,
+            outcome: None,
         };
         fence::announce(self.object, CHILD_FINALIZER, &intent, self.cx).await
     }

@@ -159,7 +159,7 @@ impl Managed for QlikIdentityProvider {
         report::parting(seen)
     }
 
-    fn note(&self, step: &Step) -> Option<Note> {
+    fn note(&self, step: &Step, _seen: &Self::Seen) -> Option<Note> {
         report::note(self, step)
     }
 }

@@ -144,7 +144,7 @@ impl Managed for QlikOAuthClient {
         report::parting(seen)
     }
 
-    fn note(&self, step: &Step) -> Option<Note> {
+    fn note(&self, step: &Step, _seen: &Self::Seen) -> Option<Note> {
         report::note(self, step)
     }
 }

@@ -1,14 +1,19 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, observe};
-use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
+use super::{Sight, gather, letting_go, observe, requested};
+use crate::crd::{
+    Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase, Origin, QlikTenant, QlikTenantStatus, Reason,
+    SecretOutcome, Trigger, whole_seconds,
+};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
 use crate::kinds::records::{self, Dates};
-use crate::plan::intent::{Intent, IntentSeen, IntentStep};
-use crate::plan::tenant::{Announcement, Bound, KEPT, Seen, Step, TargetSeen, View};
+use crate::plan::intent::{Intent, IntentSeen, IntentStep, Outcome};
+use crate::plan::offboarding::history::{State, entry};
+use crate::plan::tenant::{Announcement, Bound, RecordSeen, Seen, Step, TargetSeen, View};
 use crate::qlik::{self, Credential, Hostname, Patch, Tenant, TenantId};
 use crate::secrets;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::json;
@@ -28,14 +33,25 @@ pub(super) async fn act(
         }
         Step::Announce(announcement) => Ok(Acted::wrote(work.announce(announcement).await?, draft)),
         Step::Create => work.create(draft).await,
+        Step::CloseIntent => work.close_intent(*sight.clone(), draft).await,
+        Step::RecordRelease => {
+            letting_go::record(tenant, &sight, &draft, cx).await?;
+            let seen = Sight { seen: Seen { released: true, ..sight.seen.clone() }, ..*sight };
+            Ok(Acted { object: None, draft, seen: Some(Box::new(seen)), persist: false })
+        }
+        Step::NoteCall { record, days } => {
+            let asked = requested::of(tenant, cx).await?;
+            let called = records::called(*days, asked, cx.clock.now());
+            let noted = |state: &State| Ok(if state.has_call(*days) { Vec::new() } else { vec![called.clone()] });
+            records::enter(cx, &work.namespace(), record, noted).await?;
+            Ok(Acted::look_again(draft))
+        }
         Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft),
         Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
         Step::RestoreRecord(lost) => {
-            let (name, trigger, days) = (&lost.name, lost.trigger, lost.purge_after_days);
-            records::restore(cx, work.opening(name, trigger, days)?, lost).await?;
-            Ok(Acted::look_again(draft))
+            work.restore_record(lost, draft).await
         }
         Step::Deactivate { record, confirm } => work.deactivate(IntentStep::Deactivate, record, confirm, draft).await,
         Step::RestartWindow { record, confirm } => {
@@ -50,17 +66,13 @@ pub(super) async fn act(
         }
         Step::Reactivate { id, confirm } => work.reactivate(id, confirm, draft).await,
         Step::CloseRecord { record, phase } => {
-            let now = Time(cx.clock.now());
-            work.update(record, |status| {
-                status.phase = *phase;
-                status.closed_at = Some(now.clone());
-            })
-            .await?;
+            work.close_record(record, *phase).await?;
             Ok(Acted::look_again(draft))
         }
         Step::PlanErasure { record, targets } => {
-            let planned = planned(targets, &Time(cx.clock.now()));
-            work.update(record, |status| records::plan_erasure(status, &planned)).await?;
+            let planned = planned(targets, &whole_seconds(cx.clock.now()));
+            records::update_secrets(cx, &work.namespace(), record, |secrets| records::plan_erasure(secrets, &planned))
+                .await?;
             Ok(Acted::look_again(draft))
         }
         Step::Erase(targets) => work.erase(targets, draft).await,
@@ -91,12 +103,31 @@ impl Work<'_> {
         qlik::Region::from(self.tenant.spec.region)
     }
 
-    async fn update(
-        &self,
-        record: &str,
-        change: impl Fn(&mut crate::crd::QlikOffboardingStatus) + Send + Sync,
-    ) -> Result<(), Error> {
-        records::update(self.cx, &self.namespace(), record, change).await
+    async fn close_record(&self, record: &str, phase: OffboardingPhase) -> Result<(), Error> {
+        let event = match phase {
+            OffboardingPhase::Cancelled => OffboardingEvent::Cancelled,
+            _ => OffboardingEvent::Reactivated,
+        };
+        let now = self.cx.clock.now();
+        let over = |state: &State| Ok(if state.phase == phase { Vec::new() } else { vec![entry(event, now)] });
+        records::enter(self.cx, &self.namespace(), record, over).await
+    }
+
+    /// Writes to the intent which tenant the creation made. From then on it survives a restart and a restore.
+    async fn close_intent(&self, sight: Sight, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
+        let intent = self.intent(IntentStep::Create)?.clone();
+        let bound = sight.seen.bound.as_ref().map(|bound| (bound.id.clone(), Some(bound.host.hostname().clone())));
+        let made = bound.or_else(|| sight.seen.hostless.clone().map(|id| (id, None)));
+        let (tenant_id, hostname) = made.ok_or(Error::Raced)?;
+        let closed = Intent { outcome: Some(Outcome::Created { tenant_id, hostname }), ..intent };
+        let text = serde_json::to_string(&closed).unwrap_or_default();
+        let api = api_of(self.tenant, &self.cx.client);
+        let object = write::annotation_whatever(&api, &self.tenant.metadata, INTENT, &text).await?;
+        let uid = self.tenant.uid().unwrap_or_default();
+        let known = IntentSeen::read(Some(&text), |intent| self.cx.ledger.known(intent));
+        let seen = Sight { seen: Seen { intent: known, ..sight.seen }, ..sight };
+        tracing::debug!(uid, "the creation is on record");
+        Ok(Acted { object: Some(object), draft, seen: Some(Box::new(seen)), persist: false })
     }
 
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
@@ -112,6 +143,7 @@ impl Work<'_> {
             at: self.cx.clock.now(),
             record: announcement.record.clone().or_else(of_its_own),
             replaces: announcement.replaces,
+            outcome: None,
             nonce,
         };
         fence::announce(self.tenant, FINALIZER, &intent, self.cx).await
@@ -134,9 +166,18 @@ impl Work<'_> {
         let uid = self.tenant.uid().unwrap_or_default();
         self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
         self.claim(&created.id);
+        tracing::info!(namespace = self.namespace(), name = self.tenant.name_any(), tenant = %created.id,
+            hostnames = ?created.hostnames, "Qlik Cloud created a tenant");
+        // Whatever else of the answer is odd: the id is in the draft, and the next step writes it before anything else.
         let draft = self.bind_to(&created.id, &created.hostnames, Origin::Created, draft);
-        let seen = self.knowing(&created, &draft)?;
-        Ok(Acted { object: None, draft, seen: Some(seen), persist: true })
+        let seen = match self.knowing(&created, &draft) {
+            Ok(seen) => seen,
+            Err(_) => Box::new(Sight {
+                seen: Seen { hostless: Some(created.id), ..self.sight.seen.clone() },
+                ..self.sight.clone()
+            }),
+        };
+        Ok(Acted { object: None, draft, seen: Some(seen), persist: false })
     }
 
     /// What is known from an answer that shows the whole tenant.
@@ -150,7 +191,6 @@ impl Work<'_> {
             seen: Seen {
                 bound: Some(Bound { id: shown.id.clone(), host, hostnames, origin }),
                 tenant: View::Active(Box::new(shown.clone())),
-                intent: IntentSeen::None,
                 record: None,
                 ..self.sight.seen.clone()
             },
@@ -230,7 +270,7 @@ impl Work<'_> {
         let mut after = before.clone();
         for change in changes {
             match change {
-                Patch::Name(name) => after.name.clone_from(name),
+                Patch::Name(name) => after.name = Some(name.clone()),
                 Patch::Alias(alias) => {
                     after.hostnames.truncate(1);
                     after.hostnames.push(alias.clone());
@@ -244,20 +284,45 @@ impl Work<'_> {
 
     async fn open_record(&self, trigger: Trigger, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
         let announced = self.intent(IntentStep::Deactivate).ok().and_then(|intent| intent.record.clone());
-        let name = match (trigger, announced) {
-            (Trigger::Lifecycle | Trigger::Deletion, Some(name)) => name,
-            (Trigger::Lifecycle | Trigger::Deletion, None) => return Err(Error::Raced),
-            (Trigger::OutOfBand, _) => records::name_for(&self.tenant.name_any(), &self.cx.nonce()),
-        };
         let days = self.sight.want.as_ref().map_or(30, |want| i32::from(want.days.get()));
-        records::open(self.cx, self.opening(&name, trigger, days)?).await?;
+        let (name, entries) = match (trigger, announced) {
+            (Trigger::Lifecycle | Trigger::Deletion, Some(name)) => {
+                let asked = requested::of(self.tenant, self.cx).await?;
+                (name, vec![records::called(days, asked, self.cx.clock.now())])
+            }
+            (Trigger::Lifecycle | Trigger::Deletion, None) => return Err(Error::Raced),
+            (Trigger::OutOfBand | Trigger::Release, _) => {
+                (records::name_for(&self.tenant.name_any(), &self.cx.nonce()), Vec::new())
+            }
+        };
+        records::open(self.cx, records::Opening { entries, ..self.opening(&name, trigger, days)? }).await?;
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(name), ..draft }))
+    }
+
+    async fn restore_record(&self, lost: &RecordSeen, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
+        let state = &lost.state;
+        let dates =
+            Dates { deactivated_at: state.deactivated_at, purge_at: state.purge_at, evidence: state.evidence };
+        let entries = vec![dates.entry(self.cx.clock.now())];
+        let opening = self.opening(&lost.name, lost.trigger, lost.purge_after_days)?;
+        records::open(self.cx, records::Opening { requested_at: lost.requested_at, entries, ..opening }).await?;
+        Ok(Acted::look_again(draft))
     }
 
     fn opening<'a>(&'a self, name: &'a str, trigger: Trigger, days: i32) -> Result<records::Opening<'a>, Error> {
         let source = self.sight.credentials.as_ref().map(|(_, source)| source.clone()).unwrap_or_default();
         let (tenant, bound, requested_at) = (self.tenant, self.bound()?, self.cx.clock.now());
-        Ok(records::Opening { name, tenant, bound, trigger, days, requested_at, credentials_source: source })
+        Ok(records::Opening {
+            name,
+            tenant,
+            id: &bound.id,
+            hostnames: bound.generated_first(),
+            trigger,
+            days,
+            requested_at,
+            credentials_source: source,
+            entries: Vec::new(),
+        })
     }
 
     /// The one irreversible call. Right before it the object is read live: it must still be the very version that was
@@ -277,9 +342,7 @@ impl Work<'_> {
         let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), paid), self.cx).await?;
         let made = self.cx.clock.now();
         self.cx.ledger.answered(record, made, answer.purge_at);
-        let (deactivated_at, purge_at) = (Some(made), Some(answer.purge_at));
-        let dates = Dates { deactivated_at, purge_at, evidence: Some(crate::crd::Evidence::Date) };
-        self.update(record, |status| records::schedule(status, dates)).await?;
+        records::enter(self.cx, &self.namespace(), record, |state| Ok(vec![answered(state, answer.purge_at, made)])).await?;
         self.cx.ledger.recorded(record);
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
     }
@@ -322,17 +385,18 @@ impl Work<'_> {
 
     /// Reads back that every listed Secret is gone before the record says so.
     async fn confirm_erasure(&self, record: &str, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let listed = self.sight.seen.record.as_ref().map(|r| r.erased.clone()).unwrap_or_default();
-        for entry in listed.iter().filter(|e| e.erased_at.is_none() && !e.rule.starts_with(KEPT)) {
+        let listed: Vec<_> = self.sight.seen.record.iter().flat_map(RecordSeen::planned).cloned().collect();
+        for entry in &listed {
             let there = secrets::presence(&self.cx.client, &self.namespace(), &entry.name).await?;
             if there.is_some_and(|there| there.uid == entry.uid) {
                 return Err(Error::Raced);
             }
         }
-        let now = Time(self.cx.clock.now());
-        self.update(record, |status| {
-            for entry in status.erased.iter_mut().filter(|e| e.erased_at.is_none() && !e.rule.starts_with(KEPT)) {
-                entry.erased_at = Some(now.clone());
+        let now = whole_seconds(self.cx.clock.now());
+        records::update_secrets(self.cx, &self.namespace(), record, |secrets| {
+            for entry in secrets.iter_mut().filter(|entry| listed.contains(entry)) {
+                entry.outcome = SecretOutcome::Erased;
+                entry.time = now.clone();
             }
         })
         .await?;
@@ -340,19 +404,33 @@ impl Work<'_> {
     }
 }
 
+/// The entry of an answer. Qlik's schema has its date optional: then the earliest possible one stands there.
+fn answered(state: &State, purge_at: Option<Timestamp>, made: Timestamp) -> OffboardingEntry {
+    let (purge_at, evidence) = match purge_at {
+        Some(at) => (Some(at), Evidence::Date),
+        None => (state.earliest_purge(), Evidence::Estimated),
+    };
+    Dates { deactivated_at: Some(made), purge_at, evidence: Some(evidence) }.entry(made)
+}
+
 /// What the record says of Secrets before any of them goes.
-fn planned(targets: &[TargetSeen], now: &Time) -> Vec<ErasedSecret> {
+fn planned(targets: &[TargetSeen], now: &Time) -> Vec<OffboardedSecret> {
     targets
         .iter()
-        .map(|target| ErasedSecret {
+        .map(|target| OffboardedSecret {
             name: target.name.clone(),
             uid: target.uid.clone().unwrap_or_default(),
             rule: match &target.uid {
-                Some(_) => target.rule.trim_end_matches(crate::plan::tenant::TERMINATING).trim_end().to_owned(),
+                Some(_) => target.rule.clone(),
                 None => format!("{}: was not there", target.rule),
             },
-            // One that was absent from the start is confirmed absent already.
-            erased_at: target.uid.is_none().then(|| now.clone()),
+            outcome: match &target.uid {
+                _ if target.kept => SecretOutcome::Kept,
+                Some(_) => SecretOutcome::Planned,
+                // One that was absent from the start is confirmed absent already.
+                None => SecretOutcome::Erased,
+            },
+            time: now.clone(),
         })
         .collect()
 }

@@ -1,10 +1,11 @@
 //! What a decision needs from Kubernetes: Secrets, other objects, whether everything is being swept away.
 
 use super::Sight;
-use crate::crd::{Lifecycle, OffboardingPhase, QlikOffboarding, QlikTenant, Reason};
+use crate::crd::{OffboardingPhase, QlikOffboarding, QlikTenant, Reason, Trigger};
 use crate::engine::{Context, Error, within};
 use crate::plan::intent::{IntentSeen, IntentStep};
-use crate::plan::tenant::{Desired, Lookup, RecordSeen};
+use crate::plan::offboarding::history::State;
+use crate::plan::tenant::{Desired, Lookup};
 use crate::qlik::{Credential, Hostname, OrgTenant, Region, Secret, TenantId};
 use crate::secrets;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +36,17 @@ pub(super) async fn credentials(
         Error::Misconfigured { reason, message: error.to_string() }
     })?;
     Ok((credential, format!("Default/{region}")))
+}
+
+/// Asks the organization API for the hostnames of a tenant whose own answer had none.
+pub(super) async fn hostnames_of(id: &TenantId, cx: &Context) -> Result<Lookup, Error> {
+    let Some(credential) = cx.settings.organization_credential() else {
+        return Ok(Lookup::Impossible);
+    };
+    let found = cx.cloud.organization(&credential).tenant(id).await?;
+    let hostnames = found.map(|tenant| tenant.hostnames).unwrap_or_default();
+    let tenants = hostnames.into_iter().map(|hostname| (id.clone(), hostname)).collect();
+    Ok(Lookup::Found { tenants, rivals: 0, nameless: 0, ours: false })
 }
 
 /// The license key for a new tenant.
@@ -129,10 +141,12 @@ pub(super) async fn lookup(
     let Some(credential) = cx.settings.organization_credential() else {
         return Ok(Lookup::Impossible);
     };
-    let window = (intent.at - BEFORE, intent.at + AFTER);
+    let early = intent.at.checked_sub(BEFORE).unwrap_or(Timestamp::MIN);
+    let window = (early, intent.at.checked_add(AFTER).unwrap_or(Timestamp::MAX));
     let organization = cx.cloud.organization(&credential);
     let created = organization.created_since(cx.settings.subscription.as_deref(), window.0, region).await?;
     let owned: Vec<_> = cx.all_tenants().filter_map(|t| t.status.and_then(|s| s.tenant_id)).collect();
+    let ours = cx.settings.organization_is_ours;
     let created: Vec<_> = created
         .into_iter()
         .filter(|t| t.created_at.is_none_or(|at| at <= window.1) && !owned.iter().any(|id| id == t.id.as_str()))
@@ -141,8 +155,9 @@ pub(super) async fn lookup(
     let named = created.iter().filter(|t| !is_untouched(t)).count();
     let lost = cx.all_tenants().filter(|other| other.uid() != tenant.uid() && lost_then(other, window)).count();
     let rivals = named + lost;
+    let nameless = created.iter().filter(|t| t.hostnames.is_empty()).count();
     let tenants = created.into_iter().filter_map(|t| Some((t.id, t.hostnames.first()?.clone()))).collect();
-    Ok(Lookup::Found { tenants, rivals })
+    Ok(Lookup::Found { tenants, rivals, nameless, ours })
 }
 
 /// As Qlik makes a tenant: one hostname, and its label for a name.
@@ -161,17 +176,9 @@ fn lost_then(other: &QlikTenant, window: (Timestamp, Timestamp)) -> bool {
     let bound = other.status.as_ref().is_some_and(|s| s.tenant_id.is_some());
     let annotation = other.annotations().get(crate::crd::INTENT).map(String::as_str);
     let intent = IntentSeen::read(annotation, |_| crate::plan::intent::Call::Unknown);
-    let near = |at: Timestamp| at >= window.0 - AFTER && at <= window.1;
+    let from = window.0.checked_sub(AFTER).unwrap_or(Timestamp::MIN);
+    let near = |at: Timestamp| at >= from && at <= window.1;
     !bound && intent.of(IntentStep::Create).is_some_and(|intent| near(intent.at))
-}
-
-/// Whether the record leaves nothing to ask the tenant's host about.
-pub(super) fn is_decided(record: &RecordSeen, deleting: bool, lifecycle: Lifecycle) -> bool {
-    match record.phase {
-        OffboardingPhase::Purged => deleting || lifecycle == Lifecycle::Deactivated,
-        OffboardingPhase::Scheduled => deleting,
-        OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => false,
-    }
 }
 
 /// Whether a record of this object waits for its outcome, by the cache: reason enough to read the records themselves.
@@ -180,7 +187,8 @@ pub(super) fn has_open_record(tenant: &QlikTenant, cx: &Context) -> bool {
     let uid = tenant.uid().unwrap_or_default();
     let open = |record: &QlikOffboarding| {
         record.spec.tenant.uid == uid
-            && record.status.as_ref().is_none_or(|status| status.phase == OffboardingPhase::Requested)
+            && record.spec.trigger != Trigger::Release
+            && State::of(&record.spec, record.status.as_ref()).phase == OffboardingPhase::Requested
     };
     cx.caches.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
 }

@@ -1,10 +1,13 @@
 //! `QlikTenant`: how the facts of a decision are gathered, and how its steps are made.
 
 mod act;
+mod alias;
 mod erasure;
 mod gather;
+mod letting_go;
 mod observe;
 mod report;
+mod requested;
 
 pub(super) use gather::swept;
 
@@ -37,7 +40,7 @@ pub(super) async fn credentials_of(
 }
 
 /// Everything that one turn found out about a tenant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sight {
     /// What the manifest asks for; `None` when the object only has to be let go.
     want: Option<Desired>,
@@ -106,7 +109,7 @@ impl Managed for QlikTenant {
     fn next(&self, seen: &Box<Sight>, now: Timestamp) -> Next<Step> {
         match &seen.want {
             Some(want) => crate::plan::tenant::next(want, &seen.seen, now),
-            None => Next::Release,
+            None => crate::plan::tenant::let_go(&seen.seen),
         }
     }
 
@@ -144,8 +147,8 @@ impl Managed for QlikTenant {
         None
     }
 
-    fn note(&self, step: &Step) -> Option<Note> {
-        report::note(self, step)
+    fn note(&self, step: &Step, seen: &Box<Sight>) -> Option<Note> {
+        report::note(self, step, &seen.seen)
     }
 }
 

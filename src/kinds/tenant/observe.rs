@@ -1,19 +1,21 @@
 //! One look at everything that the decision about a tenant needs.
 
 use super::{Sight, invalid};
-use super::{erasure, gather};
+use super::{alias, erasure, gather};
 use crate::crd::{
     Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
     REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
 };
 use crate::engine::{Context, Error, root};
-use crate::kinds::records;
+use crate::kinds::{records, tenant_host};
 use crate::plan::Deletion;
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
+use crate::plan::offboarding::history::State;
 use crate::plan::tenant::{
-    Asks, Bound, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due, previous_record,
+    AliasSeen, Asks, Bound, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
+    previous_record,
 };
-use crate::qlik::{self, Credential, OrgStatus, TenantHost, TenantId, TenantStatus};
+use crate::qlik::{self, Credential, Hostname, OrgStatus, TenantHost, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use std::time::Duration;
@@ -23,39 +25,48 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
     let deleting = seen.deletion != Deletion::None;
     let on_delete = tenant.spec.offboarding.as_ref().map_or(OnDelete::Retain, |o| o.on_delete);
     if deleting && (on_delete == OnDelete::Retain || !seen.held) {
-        return Ok(gather::nothing_to_decide(seen));
+        return let_go(tenant, draft, seen, cx).await;
     }
     if deleting && gather::swept(tenant, cx).await? {
         seen.deletion = Deletion::Sweeping;
-        return Ok(gather::nothing_to_decide(seen));
+        return let_go(tenant, draft, seen, cx).await;
     }
     let want = Desired::read(&tenant.spec, cx.cloud.hosts()).map_err(|e| invalid(&e))?;
-    let target = target(&seen, &want);
+    let look = Look { tenant, want: &want, cx, deleting, draft };
+    let mut with_records = look.begins_with_records(&seen);
+    if with_records && seen.bound.is_none() && want.adopt.is_none() {
+        look.load_records(&mut seen, None).await?;
+    }
+    let target = look.target(&seen);
     seen.other_owner = target.as_ref().and_then(|(id, _)| gather::other_owner(tenant, id, cx));
     if seen.other_owner.is_some() {
         return Ok(Sight { want: Some(want), seen, credentials: None, license: None });
     }
-    let look = Look { tenant, want: &want, cx, deleting, draft };
-    let with_records = look.begins_with_records(&seen);
-    if with_records {
+    if with_records && (seen.bound.is_some() || want.adopt.is_some()) {
         look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
     }
-    let mut credentials = None;
-    let mut license = None;
-    let decided = seen.record.as_ref().is_some_and(|record| gather::is_decided(record, deleting, want.lifecycle));
-    if !decided {
-        let found = gather::credentials(tenant, want.region, cx).await?;
-        match &target {
-            Some((id, host)) => look.at_tenant(&mut seen, &found.0, id, host).await?,
-            None => license = look.before_creation(&mut seen, &found.0).await?,
-        }
-        credentials = Some(found);
-    }
+    let (credentials, license) = look.at_qlik(&mut seen, target.as_ref()).await?;
     if !with_records && Look::needs_records(&seen) {
         look.load_records(&mut seen, target.as_ref().map(|(id, _)| id)).await?;
+        with_records = true;
+    }
+    if with_records {
+        look.load_answer(&mut seen);
     }
     look.after(&mut seen).await?;
     Ok(Sight { want: Some(want), seen, credentials, license })
+}
+
+/// What has to be known of an object whose tenant is left alone. Where its off-boarding had begun, a record may say of it
+/// what an object of the same name has to know; otherwise nothing is read.
+async fn let_go(tenant: &QlikTenant, draft: &QlikTenantStatus, mut seen: Seen, cx: &Context) -> Result<Sight, Error> {
+    let id = seen.bound.as_ref().map(|bound| bound.id.clone());
+    seen.other_owner = id.as_ref().and_then(|id| gather::other_owner(tenant, id, cx));
+    if seen.held && (draft.offboarding.is_some() || draft.purge.is_some()) {
+        let records = records::list(cx, &tenant.namespace().unwrap_or_default()).await?;
+        seen.record = id.and_then(|id| current_record(&records, &id, draft.offboarding.as_deref(), true).cloned());
+    }
+    Ok(gather::nothing_to_decide(seen))
 }
 
 /// What the object itself tells.
@@ -68,12 +79,16 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         deletion: Deletion::of(&tenant.metadata),
         held: tenant.finalizers().iter().any(|f| f == FINALIZER),
         bound: bound(tenant, draft, &uid, cx)?,
+        hostless: hostless(draft, &uid, cx),
+        unwritten: draft.observed_generation != tenant.metadata.generation,
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
         other_owner: None,
         tenant: View::NotAsked,
         record: None,
         lost: None,
         previous: None,
+        released: false,
+        alias: AliasSeen::NotAsked,
         lookup: Lookup::NotAsked,
         doubt: None,
         asks: Asks {
@@ -111,18 +126,24 @@ pub(super) fn bound(
         (None, Some(remembered)) => remembered,
         (None, None) => return Ok(None),
     };
-    let first = hostnames.first().ok_or_else(|| broken("no hostname".to_owned()))?;
+    let Some(first) = hostnames.first() else {
+        return Ok(None); // see `hostless`
+    };
     let host = cx.cloud.hosts().tenant(first, region).map_err(|e| broken(e.to_string()))?;
     Ok(Some(Bound { id, host, hostnames, origin: draft.origin.unwrap_or(Origin::Created) }))
 }
 
-/// The tenant to look at, and where.
-fn target(seen: &Seen, want: &Desired) -> Option<(TenantId, TenantHost)> {
-    match &seen.bound {
-        Some(bound) => Some((bound.id.clone(), bound.host.clone())),
-        None => want.adopt.clone(),
+/// A tenant of this object of which no hostname is known: Qlik's schema has them optional.
+fn hostless(draft: &QlikTenantStatus, uid: &str, cx: &Context) -> Option<TenantId> {
+    match (&draft.tenant_id, cx.ledger.created_for(uid)) {
+        (Some(id), _) if draft.hostnames.is_empty() => id.parse().ok(),
+        (None, Some((id, hostnames))) if hostnames.is_empty() => Some(id),
+        (Some(_), _) | (None, Some(_) | None) => None,
     }
 }
+
+/// The credentials that were used, with their source, and the license key for a creation.
+type Used = (Option<(Credential, String)>, Option<qlik::Secret>);
 
 struct Look<'a> {
     tenant: &'a QlikTenant,
@@ -133,6 +154,49 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// The tenant to look at, and where: the one that the object holds, or is to take over, or held under an earlier object
+    /// of its name, or made before its status was lost.
+    fn target(&self, seen: &Seen) -> Option<(TenantId, TenantHost)> {
+        if let Some(bound) = &seen.bound {
+            return Some((bound.id.clone(), bound.host.clone()));
+        }
+        if self.want.adopt.is_some() {
+            return self.want.adopt.clone();
+        }
+        let given_up = |id: &TenantId| seen.asks.start_anew.as_deref() == Some(id.as_str());
+        let host = |hostname: &Hostname| self.cx.cloud.hosts().tenant(hostname, self.want.region).ok();
+        let previous = seen.previous.as_ref().filter(|previous| previous.phase() == OffboardingPhase::Released);
+        if let Some(previous) = previous.filter(|previous| !previous.copied && !given_up(&previous.tenant_id)) {
+            let hostname = previous.hostnames.first()?.parse().ok()?;
+            return Some((previous.tenant_id.clone(), host(&hostname)?));
+        }
+        let (id, hostname) = seen.intent.created().filter(|(id, _)| !given_up(id))?;
+        Some((id.clone(), host(hostname?)?))
+    }
+
+    /// Looks at Qlik Cloud with the object's own credentials: at the tenant, or at what a creation needs.
+    async fn at_qlik(&self, seen: &mut Seen, target: Option<&(TenantId, TenantHost)>) -> Result<Used, Error> {
+        // A purge that is on record is looked behind as far as that is possible: the credentials may be erased already,
+        // and the host may not answer any more.
+        let purged = seen.record.as_ref().is_some_and(|record| record.phase() == OffboardingPhase::Purged);
+        let found = match gather::credentials(self.tenant, self.want.region, self.cx).await {
+            Ok(found) => found,
+            Err(Error::Missing { .. } | Error::Misconfigured { .. }) if purged => return Ok((None, None)),
+            Err(error) => return Err(error),
+        };
+        let mut license = None;
+        match target {
+            Some((id, host)) => match self.at_tenant(seen, &found.0, id, host).await {
+                Err(Error::Qlik(error)) if purged => {
+                    tracing::debug!(%error, "the tenant is purged on record and its host does not answer");
+                }
+                other => other?,
+            },
+            None => license = self.before_creation(seen, &found.0).await?,
+        }
+        Ok((Some(found), license))
+    }
+
     /// Records are read where an off-boarding is asked for or under way, and before a tenant is created; not for a
     /// tenant that is simply in use, so that its drift reads cost nothing here.
     fn begins_with_records(&self, seen: &Seen) -> bool {
@@ -151,7 +215,7 @@ impl Look<'_> {
 
     async fn load_records(&self, seen: &mut Seen, target: Option<&TenantId>) -> Result<(), Error> {
         let namespace = self.tenant.namespace().unwrap_or_default();
-        let records = records::list(&self.cx.client, &namespace).await?;
+        let records = records::list(self.cx, &namespace).await?;
         let written = self.draft.observed_generation.is_some();
         let named = self.draft.offboarding.as_deref();
         seen.record = match target {
@@ -159,6 +223,12 @@ impl Look<'_> {
             // Without a tenant, a record of this very object is what is left of a lost status.
             None => records.iter().filter(|r| r.uid == seen.uid).max_by_key(|r| r.requested_at).cloned(),
         };
+        // A human who writes the id into the manifest says that the record counts, wherever it was written.
+        if let (Some(record), Some((adopted, _))) = (&mut seen.record, &self.want.adopt)
+            && record.tenant_id == *adopted
+        {
+            record.copied = false;
+        }
         if seen.record.is_none() && seen.bound.is_some() {
             seen.lost = self.lost_record(&records);
         }
@@ -166,8 +236,11 @@ impl Look<'_> {
             .filter(|previous| gather::other_owner(self.tenant, &previous.tenant_id, self.cx).is_none())
             .cloned();
         Self::close_intent(seen, &records);
-        seen.answered = seen.record.as_ref().and_then(|record| self.cx.ledger.answer_for(&record.name));
         Ok(())
+    }
+
+    fn load_answer(&self, seen: &mut Seen) {
+        seen.answered = seen.record.as_ref().and_then(|record| self.cx.ledger.answer_for(&record.name));
     }
 
     /// What the status tells of a record that it names and that is not there.
@@ -175,6 +248,13 @@ impl Look<'_> {
         let name = self.draft.offboarding.clone().filter(|name| records.iter().all(|record| record.name != *name))?;
         let purge = self.draft.purge.as_ref().filter(|purge| purge.by == Deactivator::Operator)?;
         let deactivated_at = purge.deactivated_at.as_ref()?.0;
+        let state = State {
+            phase: OffboardingPhase::Scheduled,
+            deactivated_at: Some(deactivated_at),
+            purge_at: purge.purge_at.map(|at| at.0),
+            evidence: purge.evidence,
+            ..State::default()
+        };
         Some(RecordSeen {
             name,
             tenant_id: self.draft.tenant_id.as_ref()?.parse().ok()?,
@@ -182,13 +262,11 @@ impl Look<'_> {
             tenant_name: self.tenant.name_any(),
             uid: self.tenant.uid().unwrap_or_default(),
             trigger: if self.deleting { Trigger::Deletion } else { Trigger::Lifecycle },
-            phase: OffboardingPhase::Scheduled,
             requested_at: deactivated_at,
             purge_after_days: purge.purge_after_days.unwrap_or_else(|| i32::from(self.want.days.get())),
-            deactivated_at: Some(deactivated_at),
-            purge_at: purge.purge_at.map(|at| at.0),
-            evidence: purge.evidence,
-            erased: Vec::new(),
+            copied: false,
+            state,
+            secrets: Vec::new(),
         })
     }
 
@@ -212,19 +290,18 @@ impl Look<'_> {
         host: &TenantHost,
     ) -> Result<(), Error> {
         seen.reactivation_sent = self.cx.ledger.reactivated_lately(id, self.cx.clock.monotonic());
-        seen.tenant = match self.cx.cloud.tenant(host, credential).get(id).await {
-            Ok(tenant) => match tenant.status {
-                TenantStatus::Disabled => View::Disabled,
-                TenantStatus::Deleted => View::Gone,
-                TenantStatus::Active | TenantStatus::UserAccessDisabled | TenantStatus::Other(_) => {
-                    View::Active(Box::new(tenant))
+        seen.tenant = match tenant_host::look(self.cx, (id, host), credential).await {
+            Ok(View::Active(mut tenant)) => {
+                // Qlik's schema has them optional. A host that answers for the tenant is one of its names.
+                if tenant.hostnames.is_empty() {
+                    let known = seen.bound.as_ref().map(|bound| bound.hostnames.clone());
+                    tenant.hostnames = known.unwrap_or_else(|| vec![host.hostname().clone()]);
                 }
-            },
+                View::Active(tenant)
+            }
+            Ok(view) => view,
             Err(error) => match root(&error) {
-                qlik::Error::TenantDisabled(_) => View::Disabled,
                 _ if may_be_too_new(self.draft, &error, self.cx) => return Err(not_ready_yet()),
-                // Qlik's own word for it. A bare 404 of whoever stands in front of the host, or serves it now, is not.
-                qlik::Error::NotFound(reply) if reply.code.as_deref() == Some(NO_SUCH_TENANT) => View::Gone,
                 root if is_no_answer_of_a_tenant(root) => self.gone_by_organization(id, error).await?,
                 _ => return Err(error.into()),
             },
@@ -256,12 +333,21 @@ impl Look<'_> {
 
     /// Checks what a creation needs before anything is announced: credentials that work, and a license key.
     async fn before_creation(&self, seen: &mut Seen, credential: &Credential) -> Result<Option<qlik::Secret>, Error> {
+        if let Some(id) = &seen.hostless {
+            seen.lookup = gather::hostnames_of(id, self.cx).await?;
+            return Ok(None);
+        }
         if self.deleting || self.want.lifecycle == Lifecycle::Deactivated {
             return self.look_up(seen).await.map(|()| None);
         }
         self.cx.cloud.register(self.want.region, credential).authorize().await?;
         self.look_up(seen).await?;
-        match seen.intent.permit(IntentStep::Create, self.cx.clock.now()) {
+        let permit = seen.intent.permit(IntentStep::Create, self.cx.clock.now());
+        if let (Permit::Announce, Some(alias)) = (&permit, &self.want.alias) {
+            // Once, right before the announcement.
+            seen.alias = alias::look(self.tenant, (alias, self.want), credential, self.cx).await?;
+        }
+        match permit {
             Permit::Act(_) | Permit::Announce => {
                 gather::license(self.tenant, self.want, credential, self.cx).await.map(Some)
             }
@@ -286,7 +372,7 @@ impl Look<'_> {
             });
         } else if let Some(record) = seen.record.clone()
             && seen.bound.is_some()
-            && erasure_due(self.want, seen.deletion, &record, seen.tenant == View::Gone)
+            && erasure_due(self.want, seen.deletion, &record, &seen.tenant)
         {
             seen.targets = erasure::targets(self.tenant, &self.want.erase, &record, self.cx).await?;
             if !seen.targets.is_empty() && seen.tenant == View::NotAsked {
@@ -298,9 +384,6 @@ impl Look<'_> {
         Ok(())
     }
 }
-
-/// `GET /tenants/{id}` answers this code for an id that is not there.
-const NO_SUCH_TENANT: &str = "TENANTS-8";
 
 /// What a host that no tenant stands behind any more may do instead of answering.
 fn is_no_answer_of_a_tenant(error: &qlik::Error) -> bool {

@@ -3,16 +3,15 @@
 use super::Sight;
 use crate::crd::{
     Deactivator, ExactTime, OffboardingPhase, Phase, Purge, QlikTenant, QlikTenantStatus, REACTIVATE, REQUESTED_AT,
-    Reason, Trigger,
+    Reason, Trigger, whole_seconds,
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
 use crate::plan::intent::IntentStep;
 use crate::plan::status::{Verdict, conditions};
-use crate::plan::tenant::{KEPT, RecordSeen, Seen, Step, View};
+use crate::plan::tenant::{RecordSeen, Seen, Step, View};
 use crate::qlik::Patch;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 /// The draft with what was just seen.
@@ -47,17 +46,20 @@ fn used_consent(tenant: &QlikTenant, seen: &Seen, before: Option<String>) -> Opt
 }
 
 fn purge(record: &RecordSeen) -> Option<Purge> {
-    match record.phase {
-        OffboardingPhase::Requested | OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => None,
-        OffboardingPhase::Scheduled | OffboardingPhase::Purged => Some(Purge {
-            deactivated_at: record.deactivated_at.map(Time),
-            purge_at: record.purge_at.map(ExactTime),
-            purge_after_days: (record.trigger != Trigger::OutOfBand).then_some(record.purge_after_days),
+    match record.phase() {
+        OffboardingPhase::Requested
+        | OffboardingPhase::Reactivated
+        | OffboardingPhase::Cancelled
+        | OffboardingPhase::Released => None,
+        OffboardingPhase::Scheduled | OffboardingPhase::Purged | OffboardingPhase::Unknown => Some(Purge {
+            deactivated_at: record.state.deactivated_at.map(whole_seconds),
+            purge_at: record.state.purge_at.map(ExactTime),
+            purge_after_days: (record.trigger != Trigger::OutOfBand).then_some(record.days()),
             by: match record.trigger {
                 Trigger::Lifecycle | Trigger::Deletion => Deactivator::Operator,
-                Trigger::OutOfBand => Deactivator::Other,
+                Trigger::OutOfBand | Trigger::Release => Deactivator::Other,
             },
-            evidence: record.evidence,
+            evidence: record.state.evidence,
         }),
     }
 }
@@ -93,8 +95,8 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
     let purge_at = seen
         .record
         .as_ref()
-        .filter(|record| record.phase == OffboardingPhase::Scheduled)
-        .and_then(|record| record.purge_at);
+        .filter(|record| matches!(record.phase(), OffboardingPhase::Scheduled | OffboardingPhase::Unknown))
+        .and_then(|record| record.state.purge_at);
     SideFacts {
         credentials: accepted
             .then(|| Finding::passing(Phase::Ready, Reason::Settled, "Qlik Cloud accepted the credentials")),
@@ -107,14 +109,19 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
 /// What people are told while a step is under way.
 pub(super) fn progress(step: &Step) -> Finding {
     let (phase, reason, message) = match step {
-        Step::Hold | Step::Create | Step::Announce(_) => {
+        Step::Hold | Step::Create | Step::CloseIntent | Step::Announce(_) => {
             (Phase::Creating, Reason::Creating, "the tenant is being created")
         }
         Step::Bind { .. } | Step::Patch(_) => {
             (Phase::Configuring, Reason::Configuring, "name, alias and settings are being written")
         }
         Step::Unbind => (Phase::Pending, Reason::Creating, "the former tenant was given up"),
-        Step::OpenRecord(_) | Step::Deactivate { .. } | Step::RestartWindow { .. } | Step::Schedule { .. } => {
+        Step::RecordRelease => (Phase::Retained, Reason::Settled, "the tenant is let go and lives on"),
+        Step::OpenRecord(_)
+        | Step::NoteCall { .. }
+        | Step::Deactivate { .. }
+        | Step::RestartWindow { .. }
+        | Step::Schedule { .. } => {
             (Phase::Deactivating, Reason::Deactivating, "the tenant is being deactivated")
         }
         Step::Reactivate { .. } | Step::CloseRecord { .. } => {
@@ -129,12 +136,25 @@ pub(super) fn progress(step: &Step) -> Finding {
 }
 
 /// The event for a step that was made, if people should know.
-pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
+pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note> {
     let note =
         |reason: &str, action, message: String| Some(Note { warning: false, reason: reason.into(), action, message });
     match step {
-        Step::Create => note("Created", "Create", "created a tenant in Qlik Cloud".into()),
-        Step::Bind { id, .. } => note("Bound", "Bind", format!("this object now holds tenant {id}")),
+        Step::CloseIntent => {
+            let made = seen.bound.as_ref().map(|bound| format!("created tenant {} at {}", bound.id, bound.host.hostname()));
+            let hostless = seen.hostless.as_ref().map(|id| format!("created tenant {id}; its hostname is not known"));
+            note("Created", "Create", made.or(hostless)?)
+        }
+        Step::Bind { id, hostnames, .. } => {
+            let at = hostnames.first().map(|hostname| format!(" at {hostname}")).unwrap_or_default();
+            note("Bound", "Bind", format!("this object now holds tenant {id}{at}"))
+        }
+        Step::RecordRelease => Some(Note {
+            warning: true,
+            reason: "Released".into(),
+            action: "Release",
+            message: format!("tenant {} is let go and lives on; an object of this name takes it back", tenant_of(seen)?),
+        }),
         Step::Unbind => {
             note("GivenUp", "Unbind", "the tenant that is gone was given up, as asked by annotation".into())
         }
@@ -149,7 +169,10 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
             note(reason, "Patch", format!("{why}: {}", fields.join(", ")))
         }
         Step::Deactivate { confirm, .. } => {
-            let message = format!("deactivated {confirm}; Qlik purges it when its window ends");
+            let days = tenant.spec.offboarding.as_ref().map_or(30, |offboarding| offboarding.purge_after_days);
+            let message = format!(
+                "deactivated {confirm}; Qlik deletes it for ever in {days} days. Set lifecycle: Active before then to keep it"
+            );
             Some(Note { warning: true, reason: "Deactivated".into(), action: "Deactivate", message })
         }
         Step::RestartWindow { confirm, .. } => note(
@@ -161,7 +184,7 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
         Step::PlanErasure { targets, .. } => {
             let kept: Vec<_> = targets
                 .iter()
-                .filter(|t| t.rule.starts_with(KEPT))
+                .filter(|t| t.kept)
                 .map(|t| format!("{} ({})", t.name, t.rule))
                 .collect();
             (!kept.is_empty()).then(|| Note {
@@ -187,12 +210,23 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step) -> Option<Note> {
             note("Deactivating", "Announce", "the tenant is going to be deactivated".into())
         }
         Step::Hold
+        | Step::Create
         | Step::Announce(_)
         | Step::OpenRecord(_)
+        | Step::NoteCall { .. }
         | Step::Schedule { .. }
         | Step::CloseRecord { .. }
         | Step::Erase(_) => None,
     }
+}
+
+/// Names the tenant for people: its id, and its hostname where that is known.
+fn tenant_of(seen: &Seen) -> Option<String> {
+    if let Some(bound) = &seen.bound {
+        return Some(format!("{} ({})", bound.id, bound.host.hostname()));
+    }
+    let made = seen.intent.created().map(|(id, _)| id);
+    seen.hostless.as_ref().or(made).map(ToString::to_string)
 }
 
 fn field(change: &Patch) -> String {

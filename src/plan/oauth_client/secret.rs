@@ -189,7 +189,7 @@ impl Sight<'_> {
         match call {
             Call::NotSent | Call::NoEffect if age <= ACT_WITHIN => Announced::Open,
             Call::Unknown if age < SETTLES_WITHIN => Announced::Unknown(SETTLES_WITHIN.saturating_sub(age)),
-            Call::NotSent | Call::NoEffect | Call::Unknown | Call::Closed => Announced::Over,
+            Call::NotSent | Call::NoEffect | Call::Unknown | Call::Closed | Call::Refused => Announced::Over,
         }
     }
 

@@ -1,9 +1,10 @@
 //! What the planner is told, and what it can ask for.
 
 use super::Desired;
-use crate::crd::{ErasedSecret, Evidence, Lifecycle, OffboardingPhase, Origin, Trigger};
+use crate::crd::{Evidence, Lifecycle, OffboardedSecret, OffboardingPhase, Origin, SecretOutcome, Trigger};
 use crate::plan::Deletion;
 use crate::plan::intent::{IntentSeen, IntentStep};
+use crate::plan::offboarding::history::State;
 use crate::qlik::{Hostname, Patch, Tenant, TenantHost, TenantId};
 use jiff::Timestamp;
 
@@ -18,6 +19,10 @@ pub struct Seen {
     pub held: bool,
     /// The tenant that this object holds.
     pub bound: Option<Bound>,
+    /// A tenant that this object holds and of which no hostname is known.
+    pub hostless: Option<TenantId>,
+    /// The status does not speak of the manifest as it stands: what Qlik Cloud does not show has to be written.
+    pub unwritten: bool,
     /// The announced call.
     pub intent: IntentSeen,
     /// Another object that holds this tenant longer, as `namespace/name`.
@@ -31,6 +36,10 @@ pub struct Seen {
     pub lost: Option<RecordSeen>,
     /// The record of a tenant that an earlier object of this name left behind.
     pub previous: Option<RecordSeen>,
+    /// There is a record that says that this object let its tenant go.
+    pub released: bool,
+    /// Who has the alias that the manifest asks for, before anything is created.
+    pub alias: AliasSeen,
     /// What the organization API says of a creation whose outcome is unknown.
     pub lookup: Lookup,
     /// Why the clocks cannot be trusted, if so.
@@ -42,7 +51,7 @@ pub struct Seen {
     /// The date of the purge by the organization API, for a tenant that is off.
     pub organization_purge_at: Option<Timestamp>,
     /// The dates (made, purge) that Qlik answered to this process for the current record, while they are not on record.
-    pub answered: Option<(Timestamp, Timestamp)>,
+    pub answered: Option<(Timestamp, Option<Timestamp>)>,
     /// Whether this process asked for a reactivation that may still need time to show.
     pub reactivation_sent: bool,
 }
@@ -68,6 +77,15 @@ pub struct Bound {
     pub hostnames: Vec<Hostname>,
     /// How the object came by it.
     pub origin: Origin,
+}
+
+impl Bound {
+    /// Its hostnames, the one that Qlik generated first.
+    pub fn generated_first(&self) -> Vec<Hostname> {
+        let generated = self.host.hostname();
+        let others = self.hostnames.iter().filter(|hostname| *hostname != generated);
+        std::iter::once(generated).chain(others).cloned().collect()
+    }
 }
 
 /// The tenant, as Qlik shows it.
@@ -98,20 +116,16 @@ pub struct RecordSeen {
     pub uid: String,
     /// What made it.
     pub trigger: Trigger,
-    /// Where it stands.
-    pub phase: OffboardingPhase,
     /// When it was decided.
     pub requested_at: Timestamp,
-    /// The window asked for.
+    /// The window asked for at first.
     pub purge_after_days: i32,
-    /// When the tenant went off.
-    pub deactivated_at: Option<Timestamp>,
-    /// When it is purged.
-    pub purge_at: Option<Timestamp>,
-    /// How sure that is.
-    pub evidence: Option<Evidence>,
-    /// Secrets planned and erased.
-    pub erased: Vec<ErasedSecret>,
+    /// It was restored from a backup into another namespace than it was written in, and no human said that it counts.
+    pub copied: bool,
+    /// Where it stands, by its entries.
+    pub state: State,
+    /// Secrets that go with the tenant.
+    pub secrets: Vec<OffboardedSecret>,
 }
 
 /// The record that speaks of the tenant as it is declared now.
@@ -124,40 +138,103 @@ pub fn current_record<'a>(
     named: Option<&str>,
     status_written: bool,
 ) -> Option<&'a RecordSeen> {
-    let newest = records.iter().filter(|r| r.tenant_id == *tenant).max_by_key(|r| r.requested_at)?;
+    let of_it = |r: &&RecordSeen| r.tenant_id == *tenant && r.trigger != Trigger::Release;
+    let newest = records.iter().filter(of_it).max_by_key(|r| r.requested_at)?;
     (!newest.is_over() || !status_written || named == Some(newest.name.as_str())).then_some(newest)
 }
 
 /// The record of a tenant that an earlier object of this name left behind and that still exists.
 pub fn previous_record<'a>(records: &'a [RecordSeen], name: &str, uid: &str) -> Option<&'a RecordSeen> {
     let newest = records.iter().filter(|r| r.tenant_name == name && r.uid != uid).max_by_key(|r| r.requested_at)?;
-    match newest.phase {
-        OffboardingPhase::Requested | OffboardingPhase::Scheduled | OffboardingPhase::Reactivated => Some(newest),
-        OffboardingPhase::Cancelled | OffboardingPhase::Purged => None,
+    match newest.phase() {
+        OffboardingPhase::Requested
+        | OffboardingPhase::Scheduled
+        | OffboardingPhase::Reactivated
+        | OffboardingPhase::Cancelled
+        | OffboardingPhase::Released
+        | OffboardingPhase::Unknown => Some(newest),
+        OffboardingPhase::Purged => None,
     }
 }
 
 impl RecordSeen {
+    /// Where it stands. Of a copy that is not over nobody knows what happened since it was written.
+    pub fn phase(&self) -> OffboardingPhase {
+        let open = matches!(self.state.phase, OffboardingPhase::Requested | OffboardingPhase::Scheduled);
+        if self.copied && open { OffboardingPhase::Unknown } else { self.state.phase }
+    }
+
     /// The tenant is back, or never went.
     pub fn is_over(&self) -> bool {
-        matches!(self.phase, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled)
+        matches!(
+            self.phase(),
+            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released
+        )
     }
 
     /// What came of the call is known.
     pub fn is_resolved(&self) -> bool {
-        self.phase != OffboardingPhase::Requested
+        self.phase() != OffboardingPhase::Requested
+    }
+
+    /// The days of the window that runs.
+    pub fn days(&self) -> i32 {
+        self.state.days().unwrap_or(self.purge_after_days)
+    }
+
+    /// The earliest purge that its calls can have led to.
+    pub fn earliest_purge(&self) -> Timestamp {
+        let window = jiff::SignedDuration::from_hours(24 * i64::from(self.purge_after_days));
+        // A record of a former version does not tell its calls.
+        let first = || self.requested_at.checked_add(window).unwrap_or(Timestamp::MAX);
+        self.state.earliest_purge().unwrap_or_else(first)
+    }
+
+    /// What of its Secrets is not through yet.
+    pub fn planned(&self) -> impl Iterator<Item = &OffboardedSecret> {
+        self.secrets.iter().filter(|secret| secret.outcome == SecretOutcome::Planned)
     }
 }
 
-/// A Secret that has to go.
+/// A Secret that has to go, or would have if nobody else needed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSeen {
     /// Its name.
     pub name: String,
-    /// The rule that made it go.
+    /// The rule that made it go, or why it stays.
     pub rule: String,
     /// Its uid, while it is there.
     pub uid: Option<String>,
+    /// It stays.
+    pub kept: bool,
+    /// It is being deleted already.
+    pub terminating: bool,
+}
+
+/// Who has an alias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AliasSeen {
+    /// Nobody asked.
+    NotAsked,
+    /// Nobody, as far as Qlik Cloud tells.
+    Free,
+    /// Another object that asks for it as well and comes first, as `namespace/name`.
+    Wanted(String),
+    /// A tenant that these credentials may enter, and whether the manifest may take it over by itself.
+    Ours {
+        /// Its id.
+        id: TenantId,
+        /// Its hostnames.
+        hostnames: Vec<Hostname>,
+        /// `onExisting: Adopt`, and allowed here.
+        adopt: bool,
+    },
+    /// A deactivated tenant.
+    Disabled,
+    /// A tenant that these credentials may not enter.
+    Foreign,
+    /// The answer does not tell.
+    Unclear(String),
 }
 
 /// The answer to: was the tenant created after all?
@@ -173,6 +250,10 @@ pub enum Lookup {
         tenants: Vec<(TenantId, Hostname)>,
         /// How many other objects lost a creation at about the same time.
         rivals: usize,
+        /// How many more of them the organization API lists without a hostname.
+        nameless: usize,
+        /// A setting says that this operator alone makes tenants in the subscription.
+        ours: bool,
     },
 }
 
@@ -224,6 +305,17 @@ pub enum Step {
     Announce(Announcement),
     /// `POST /tenants`.
     Create,
+    /// Write to the intent which tenant the creation made.
+    CloseIntent,
+    /// Write the record of a tenant that is let go.
+    RecordRelease,
+    /// Write what is about to be asked for to the record.
+    NoteCall {
+        /// The record.
+        record: String,
+        /// The days.
+        days: i32,
+    },
     /// Take a tenant for this object's own.
     Bind {
         /// Its id.

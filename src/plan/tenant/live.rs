@@ -23,19 +23,23 @@ pub(super) fn next(want: &Desired, seen: &Seen, bound: &Bound, now: Timestamp) -
 
 fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<Step> {
     if let Some(record) = &seen.record {
-        match record.phase {
+        match record.phase() {
             // A deactivation of unknown outcome may still arrive. It is only written off once it is old.
             OffboardingPhase::Requested if age(last_attempt(seen, record), now) < TAKE_OVER => {
                 let message = "the tenant is declared Active again; a deactivation of unknown outcome may still arrive";
                 return wait(Phase::Reactivating, Reason::DeactivationOutcomeUnknown, message, SOON * 3);
             }
             OffboardingPhase::Requested => return close(record, OffboardingPhase::Cancelled),
-            OffboardingPhase::Scheduled => return close(record, OffboardingPhase::Reactivated),
-            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Purged => {}
+            // A tenant in use wins over any record, one that says that it was purged included.
+            OffboardingPhase::Scheduled | OffboardingPhase::Purged | OffboardingPhase::Unknown => {
+                return close(record, OffboardingPhase::Reactivated);
+            }
+            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released => {}
         }
     }
     match &tenant.status {
-        TenantStatus::Active => {}
+        // A host that answers for a tenant has it in use, whether or not it says so.
+        TenantStatus::Active | TenantStatus::NotSaid => {}
         // What `user-access-disabled` means is undocumented: the tenant answers, so it is kept as declared.
         TenantStatus::UserAccessDisabled | TenantStatus::Disabled | TenantStatus::Deleted | TenantStatus::Other(_) => {
             let message =
@@ -43,7 +47,7 @@ fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<
             return human(Reason::QlikRefused, message);
         }
     }
-    let changes = drift(want, tenant);
+    let changes = drift(want, tenant, seen.unwritten);
     if changes.is_empty() {
         return settled(Phase::Ready, Reason::Settled, "the tenant is as declared", want.interval);
     }
@@ -59,10 +63,12 @@ fn close(record: &RecordSeen, phase: OffboardingPhase) -> Next<Step> {
     Next::Do(Step::CloseRecord { record: record.name.clone(), phase })
 }
 
-/// What has to be written so that the tenant is as declared. What the manifest leaves out is left alone.
-pub(super) fn drift(want: &Desired, have: &Tenant) -> Vec<Patch> {
+/// What has to be written so that the tenant is as declared. What the manifest leaves out is left alone. What Qlik Cloud
+/// does not show is written once for each change of the manifest (`unwritten`): it cannot be compared.
+pub(super) fn drift(want: &Desired, have: &Tenant, unwritten: bool) -> Vec<Patch> {
     let mut changes = Vec::new();
-    if let Some(name) = want.display_name.as_ref().filter(|name| **name != have.name) {
+    let differs = |name: &&String| have.name.as_ref().map_or(unwritten, |shown| shown != *name);
+    if let Some(name) = want.display_name.as_ref().filter(differs) {
         changes.push(Patch::Name(name.clone()));
     }
     // The first hostname is Qlik's own; the alias is the second.
@@ -70,7 +76,7 @@ pub(super) fn drift(want: &Desired, have: &Tenant) -> Vec<Patch> {
         changes.push(Patch::Alias(alias.clone()));
     }
     for (setting, value) in &want.flags {
-        if have.settings.get(*setting) != Some(*value) {
+        if have.settings.get(*setting).map_or(unwritten, |shown| shown != *value) {
             changes.push(Patch::Flag(*setting, *value));
         }
     }
@@ -82,7 +88,7 @@ fn disabled(seen: &Seen, bound: &Bound) -> Next<Step> {
     let hostname = bound.host.hostname();
     let ours = seen.record.as_ref().is_some_and(|record| {
         record.trigger != crate::crd::Trigger::OutOfBand
-            && matches!(record.phase, OffboardingPhase::Scheduled | OffboardingPhase::Purged)
+            && matches!(record.phase(), OffboardingPhase::Scheduled | OffboardingPhase::Purged)
     });
     let asked = bound.hostnames.iter().chain([hostname]).any(|host| seen.asks.brings_back(host));
     if seen.reactivation_sent {
@@ -91,7 +97,9 @@ fn disabled(seen: &Seen, bound: &Bound) -> Next<Step> {
     if ours || asked {
         return Next::Do(Step::Reactivate { id: bound.id.clone(), confirm: hostname.clone() });
     }
-    let until = seen.organization_purge_at.map(|at| format!(" and will be purged at {at}")).unwrap_or_default();
+    let on_record = seen.record.as_ref().and_then(|record| record.state.purge_at);
+    let until = seen.organization_purge_at.or(on_record);
+    let until = until.map(|at| format!(" and will be purged at {at}")).unwrap_or_default();
     let first = if seen.asks.reactivate_used { "take away the annotation that was used before and " } else { "" };
     human(
         Reason::DeactivatedOutOfBand,

@@ -12,9 +12,10 @@ mod onboard;
 mod release;
 
 pub use desired::{Desired, Invalid};
-pub use erase::{KEPT, TERMINATING, ahead as erasure_ahead, due as erasure_due};
+pub use release::let_go;
+pub use erase::{ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
-    Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record, previous_record,
+    AliasSeen, Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record, previous_record,
 };
 
 use super::intent::{IntentStep, Permit};
@@ -30,15 +31,24 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     }
     if let Some(owner) = &seen.other_owner {
         let message = format!(
-            "the tenant belongs to {owner}, which holds it longer; nothing is done here: delete one of the two objects"
+            "the tenant belongs to QlikTenant {owner}, which holds it longer: delete this object; nothing happens in Qlik Cloud"
         );
         return human(Reason::Conflict, message);
+    }
+    if seen.hostless.is_some() && seen.intent.of(IntentStep::Create).is_some_and(|intent| intent.outcome.is_none()) {
+        return Next::Do(Step::CloseIntent);
+    }
+    if let Some(id) = &seen.hostless {
+        return onboard::without_a_host(want, seen, id);
     }
     let Some(bound) = &seen.bound else {
         return onboard::next(want, seen, now);
     };
     if !seen.held {
         return Next::Do(Step::Hold); // somebody removed the finalizer by hand
+    }
+    if seen.intent.of(IntentStep::Create).is_some_and(|intent| intent.outcome.is_none()) {
+        return Next::Do(Step::CloseIntent);
     }
     match want.lifecycle {
         Lifecycle::Active => live::next(want, seen, bound, now),
@@ -65,6 +75,10 @@ fn under_permit(seen: &Seen, announce: Announcement, now: Timestamp, harmless: b
     match seen.intent.permit(announce.step, now) {
         Permit::Act(_) if seen.held => Next::Do(act),
         Permit::Act(_) | Permit::Announce => Next::Do(Step::Announce(announce)),
+        Permit::TakeOver if seen.doubt.is_some() => {
+            let doubt = seen.doubt.as_deref().unwrap_or_default();
+            human(Reason::ClockDoubt, format!("what became of an earlier call is not decided: {doubt}"))
+        }
         Permit::TakeOver if harmless => Next::Do(Step::Announce(announce)),
         Permit::TakeOver => wait(phase, unknown, "whether the last call took effect is not known yet", RETRY),
         Permit::Wait(left) => {

@@ -1,8 +1,8 @@
 //! The tenant is to be off: deactivate it exactly once, and follow the countdown.
 
 use super::{Announcement, Bound, Desired, RecordSeen, Seen, Step, View, erase, human, settled, under_permit, wait};
-use crate::crd::{Evidence, OffboardingPhase, Phase, RESTART_PURGE_WINDOW, Reason, Trigger};
-use crate::plan::intent::{IntentStep, TAKE_OVER};
+use crate::crd::{Evidence, OffboardingPhase, Phase, PurgeConfirmation, RESTART_PURGE_WINDOW, Reason, Trigger};
+use crate::plan::intent::{IntentStep, Permit, TAKE_OVER};
 use crate::plan::{HOURLY, Next};
 use crate::qlik::{Hostname, Tenant};
 use jiff::{SignedDuration, Timestamp};
@@ -24,21 +24,22 @@ pub(super) fn bring_off<'a>(
     now: Timestamp,
 ) -> Result<&'a RecordSeen, Next<Step>> {
     match (&seen.tenant, &seen.record) {
-        (_, Some(record)) if record.phase == OffboardingPhase::Purged => Ok(record),
+        // Before everything else: a tenant that answers is in use, whatever a record says.
         (View::Active(tenant), record) => Err(still_active(want, seen, tenant, record.as_ref(), trigger, now)),
+        (_, Some(record)) if record.phase() == OffboardingPhase::Purged => Ok(record),
         (View::Disabled | View::Gone, None) => Err(match &seen.lost {
             Some(lost) => Next::Do(Step::RestoreRecord(Box::new(lost.clone()))),
             None => Next::Do(Step::OpenRecord(Trigger::OutOfBand)),
         }),
-        (View::Disabled | View::Gone, Some(record)) => match record.phase {
+        (View::Disabled | View::Gone, Some(record)) => match record.phase() {
             OffboardingPhase::Requested => Err(proven_off(seen, record)),
-            OffboardingPhase::Scheduled | OffboardingPhase::Purged => Ok(record),
+            OffboardingPhase::Scheduled | OffboardingPhase::Purged | OffboardingPhase::Unknown => Ok(record),
             // An earlier off-boarding ended and the tenant is off again: that was somebody else.
-            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled => {
+            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released => {
                 Err(Next::Do(Step::OpenRecord(Trigger::OutOfBand)))
             }
         },
-        (View::NotAsked, Some(record)) if record.phase == OffboardingPhase::Scheduled => Ok(record),
+        (View::NotAsked, Some(record)) if record.phase() == OffboardingPhase::Scheduled => Ok(record),
         (View::NotAsked, _) => {
             Err(wait(Phase::Deactivating, Reason::QlikUnavailable, "the tenant was not looked at", SOON))
         }
@@ -54,30 +55,45 @@ fn still_active(
     trigger: Trigger,
     now: Timestamp,
 ) -> Next<Step> {
-    match record.map(|record| (record, record.phase)) {
+    match record.map(|record| (record, record.phase())) {
         None if seen.lost.is_some() => reactivated_elsewhere(),
         Some((record, OffboardingPhase::Scheduled)) => {
             // Qlik does not say how fast a deactivation shows on the tenant's host, so a fresh one gets time.
-            let since = record.deactivated_at.unwrap_or(record.requested_at);
+            let since = record.state.deactivated_at.unwrap_or(record.requested_at);
             if now.duration_since(since) < SHOWS_WITHIN {
                 let message = "Qlik confirmed the deactivation; waiting for the tenant's host to show it";
                 return wait(Phase::Deactivating, Reason::Deactivating, message, SOON);
             }
             Next::Do(Step::CloseRecord { record: record.name.clone(), phase: OffboardingPhase::Reactivated })
         }
+        // The record was wrong, or Qlik brought the tenant back: it says so before anything else happens.
+        Some((record, OffboardingPhase::Purged)) => {
+            Next::Do(Step::CloseRecord { record: record.name.clone(), phase: OffboardingPhase::Reactivated })
+        }
+        Some((_, OffboardingPhase::Unknown)) => human(
+            Reason::ReactivatedOutOfBand,
+            "the tenant is in use, and a record that was restored from a backup says that it was to be deactivated; nothing is \
+             done by that record. To keep the tenant set spec.lifecycle: Active; to off-board it set lifecycle Active first \
+             and then Deactivated",
+        ),
         Some((record, OffboardingPhase::Reactivated))
             if !(trigger == Trigger::Deletion && record.trigger != trigger) =>
         {
             reactivated_elsewhere()
         }
-        // It was off and is back: the call took effect after all, and somebody undid it.
-        Some((record, OffboardingPhase::Requested)) if came_back(tenant, record) => {
-            Next::Do(Step::CloseRecord { record: record.name.clone(), phase: OffboardingPhase::Reactivated })
-        }
-        Some((record, OffboardingPhase::Requested)) => deactivate(want, seen, tenant, Some(record), trigger, now),
-        Some((_, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Purged)) | None => {
-            deactivate(want, seen, tenant, None, trigger, now)
-        }
+        Some((record, OffboardingPhase::Requested)) => match came_back(seen, tenant, record, now) {
+            // It was off and is back: the call took effect after all, and somebody undid it.
+            Some(true) => {
+                Next::Do(Step::CloseRecord { record: record.name.clone(), phase: OffboardingPhase::Reactivated })
+            }
+            Some(false) => deactivate(want, seen, tenant, Some(record), trigger, now),
+            None => effect_unknown(),
+        },
+        Some((
+            _,
+            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released,
+        ))
+        | None => deactivate(want, seen, tenant, None, trigger, now),
     }
 }
 
@@ -90,11 +106,34 @@ fn reactivated_elsewhere() -> Next<Step> {
     )
 }
 
-/// Whether the tenant's state changed after the deactivation was decided. Some seconds are allowed for the difference
-/// between the two dates, neither of which is more exact than that.
-fn came_back(tenant: &Tenant, record: &RecordSeen) -> bool {
-    let decided = record.requested_at + SignedDuration::from_secs(5);
-    tenant.status_changed.is_some_and(|changed| changed > decided)
+/// Whether the tenant's state changed after the deactivation was decided, so that it was off and is back. Some seconds are
+/// allowed for the difference between the two dates, neither of which is more exact than that. `None` when a call was
+/// made, its outcome is not known, and Qlik Cloud does not say when the state changed: its schema has that optional.
+fn came_back(seen: &Seen, tenant: &Tenant, record: &RecordSeen, now: Timestamp) -> Option<bool> {
+    let decided = record.requested_at.checked_add(SignedDuration::from_secs(5)).unwrap_or(Timestamp::MAX);
+    match tenant.status_changed {
+        Some(changed) => Some(changed > decided),
+        // Nothing was sent yet, or what was sent is known to have had no effect.
+        None => match seen.intent.permit(IntentStep::Deactivate, now) {
+            Permit::TakeOver => None,
+            Permit::Act(_) | Permit::Wait(_) | Permit::Unreadable => Some(false),
+            // The announcement may have been taken away by hand; the record then stands for a call that was made.
+            Permit::Announce if seen.intent.of(IntentStep::Deactivate).is_none() && !record.state.unknown.is_empty() => {
+                None
+            }
+            Permit::Announce => Some(false),
+        },
+    }
+}
+
+/// A second deactivation would restart a countdown, or be one that nobody decided: a human tells.
+fn effect_unknown() -> Next<Step> {
+    human(
+        Reason::DeactivationOutcomeUnknown,
+        "the answer to a deactivation was lost, the tenant is in use, and Qlik Cloud does not say whether it was off meanwhile: it \
+         is not deactivated again by itself. To keep it set spec.lifecycle: Active (or, while deleting, offboarding.onDelete: \
+         Retain); to off-board it set lifecycle Active first and then Deactivated",
+    )
 }
 
 /// Announces, records and makes the one call; each in a turn of its own.
@@ -127,6 +166,10 @@ fn deactivate(
         Some(record) if !seen.targets.is_empty() => {
             Step::PlanErasure { record: record.name.clone(), targets: seen.targets.clone() }
         }
+        // What is asked for is on record before it is asked: an estimate rests on it should the answer be lost.
+        Some(record) if !record.state.has_call(i32::from(want.days.get())) => {
+            Step::NoteCall { record: record.name.clone(), days: i32::from(want.days.get()) }
+        }
         Some(record) => Step::Deactivate { record: record.name.clone(), confirm },
         None => Step::OpenRecord(trigger),
     };
@@ -156,19 +199,14 @@ fn confirmed(want: &Desired, tenant: &Tenant) -> Result<Hostname, Next<Step>> {
 pub(super) fn proven_off(seen: &Seen, record: &RecordSeen) -> Next<Step> {
     let record_name = record.name.clone();
     if record.trigger == Trigger::OutOfBand {
-        if seen.tenant == View::Gone {
-            return Next::Do(Step::CloseRecord { record: record_name, phase: OffboardingPhase::Purged });
-        }
         let purge_at = seen.organization_purge_at;
         let evidence = purge_at.map(|_| Evidence::Organization);
         return Next::Do(Step::Schedule { record: record_name, deactivated_at: None, purge_at, evidence });
     }
     let (deactivated_at, purge_at, evidence) = match (seen.answered, seen.organization_purge_at) {
-        (Some((made, at)), _) => (made, at, Evidence::Date),
-        (None, Some(at)) => (record.requested_at, at, Evidence::Organization),
-        (None, None) => {
-            (record.requested_at, earliest(record.requested_at, record.purge_after_days), Evidence::Estimated)
-        }
+        (Some((made, Some(at))), _) => (made, at, Evidence::Date),
+        (_, Some(at)) => (record.requested_at, at, Evidence::Organization),
+        (_, None) => (record.requested_at, record.earliest_purge(), Evidence::Estimated),
     };
     Next::Do(Step::Schedule {
         record: record_name,
@@ -178,40 +216,52 @@ pub(super) fn proven_off(seen: &Seen, record: &RecordSeen) -> Next<Step> {
     })
 }
 
-/// The earliest date at which Qlik may purge a tenant that was deactivated at `from` or later.
-pub(super) fn earliest(from: Timestamp, days: i32) -> Timestamp {
-    from.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
-}
-
 /// Off and on record: follow the countdown, and erase what has to go once the purge is confirmed.
 fn countdown(want: &Desired, seen: &Seen, bound: &Bound, record: &RecordSeen, now: Timestamp) -> Next<Step> {
-    if record.phase == OffboardingPhase::Purged {
+    if record.phase() == OffboardingPhase::Purged {
         return erase::next(seen, record).unwrap_or_else(|| {
-            settled(Phase::Purged, Reason::Purged, "the tenant was purged and its Secrets are erased", HOURLY * 24)
+            let message = match record.state.confirmed_by {
+                Some(PurgeConfirmation::Host | PurgeConfirmation::Organization) => {
+                    "the tenant was purged and its Secrets are erased"
+                }
+                Some(PurgeConfirmation::Waiver | PurgeConfirmation::None) | None => {
+                    "the purge date has passed (not confirmed by Qlik Cloud) and the Secrets are erased"
+                }
+            };
+            settled(Phase::Purged, Reason::Purged, message, HOURLY * 24)
         });
     }
     if let Some(next) = restart_window(want, seen, bound, record, now) {
         return next;
     }
     // Another operator may have put its estimate on record before this one could write the answer.
-    let known = seen.answered.map(|(_, at)| (at, Evidence::Date));
+    let known = seen.answered.and_then(|(_, at)| at).map(|at| (at, Evidence::Date));
     let known = known.or(seen.organization_purge_at.map(|at| (at, Evidence::Organization)));
-    if let (Some((at, evidence)), Some(Evidence::Estimated) | None) = (known, record.evidence)
-        && record.purge_at != Some(at)
+    if let (Some((at, evidence)), Some(Evidence::Estimated) | None) = (known, record.state.evidence)
+        && record.state.purge_at != Some(at)
     {
-        let (record, deactivated_at) = (record.name.clone(), record.deactivated_at);
+        let (record, deactivated_at) = (record.name.clone(), record.state.deactivated_at);
         return Next::Do(Step::Schedule { record, deactivated_at, purge_at: Some(at), evidence: Some(evidence) });
     }
-    let Some(at) = record.purge_at else {
+    let Some(at) = record.state.purge_at else {
         let message =
             "deactivated by somebody else; without an organization credential nobody can tell when it is purged";
         return settled(Phase::Deactivated, Reason::PurgeDateUnknown, message, HOURLY);
     };
-    let mut message = match record.evidence {
+    let mut message = match record.state.evidence {
         Some(Evidence::Estimated) => format!("deactivated; will be purged not before {at} (Qlik's own date was lost)"),
         Some(Evidence::Date | Evidence::Organization) | None => format!("deactivated; will be purged at {at}"),
     };
-    if i32::from(want.days.get()) != record.purge_after_days && record.trigger != Trigger::OutOfBand {
+    if now >= at {
+        message = format!("deactivated; the purge date {at} has passed and is not confirmed yet: see QlikOffboarding {}", record.name);
+    }
+    if record.phase() == OffboardingPhase::Unknown {
+        message = format!(
+            "{message}, by a record that was restored from a backup: this object does nothing by it. To go on with it, set spec.adopt to {{tenantId: {}, hostname: {}}}",
+            bound.id,
+            bound.host.hostname()
+        );
+    } else if i32::from(want.days.get()) != record.days() && record.trigger != Trigger::OutOfBand {
         message = format!(
             "{message}. purgeAfterDays is now {}, which changes nothing by itself: annotation {RESTART_PURGE_WINDOW}={at} restarts the window",
             want.days
@@ -229,7 +279,8 @@ fn restart_window(
     now: Timestamp,
 ) -> Option<Next<Step>> {
     let asked: Timestamp = seen.asks.restart_window.as_deref()?.parse().ok()?;
-    if record.purge_at != Some(asked) || seen.tenant != View::Disabled {
+    let running = record.phase() == OffboardingPhase::Scheduled && record.state.purge_at == Some(asked);
+    if !running || seen.tenant != View::Disabled {
         return None;
     }
     let confirm = want.confirm.clone().filter(|c| bound.hostnames.contains(c) || c == bound.host.hostname())?;
@@ -238,8 +289,8 @@ fn restart_window(
     }
     let announce =
         Announcement { step: IntentStep::RestartWindow, record: Some(record.name.clone()), replaces: Some(asked) };
-    // A call for this very date whose outcome is unknown is never repeated: it may have restarted the countdown, and
-    // the date on record stays the earliest possible one.
+    // A call for this very date whose outcome is unknown is never repeated: it may have restarted the countdown, with fewer
+    // days perhaps; then the earliest of all possible dates goes on record.
     if let Some(intent) = seen.intent.of(IntentStep::RestartWindow)
         && intent.replaces == Some(asked)
         && !matches!(
@@ -248,20 +299,25 @@ fn restart_window(
         )
     {
         let (purge_at, evidence) = match (seen.answered, seen.organization_purge_at) {
-            (Some((_, at)), _) => (Some(at), Evidence::Date),
-            (None, Some(at)) => (Some(at), Evidence::Organization),
-            (None, None) => (record.purge_at, Evidence::Estimated),
+            (Some((_, Some(at))), _) => (at, Evidence::Date),
+            (_, Some(at)) => (at, Evidence::Organization),
+            (_, None) => (record.earliest_purge(), Evidence::Estimated),
         };
-        return (record.evidence != Some(evidence) || record.purge_at != purge_at).then(|| {
+        return (record.state.evidence != Some(evidence) || record.state.purge_at != Some(purge_at)).then(|| {
             Next::Do(Step::Schedule {
                 record: record.name.clone(),
-                deactivated_at: Some(now),
-                purge_at,
+                deactivated_at: record.state.deactivated_at,
+                purge_at: Some(purge_at),
                 evidence: Some(evidence),
             })
         });
     }
-    let act = Step::RestartWindow { record: record.name.clone(), confirm };
+    let days = i32::from(want.days.get());
+    let act = if record.state.has_call(days) {
+        Step::RestartWindow { record: record.name.clone(), confirm }
+    } else {
+        Step::NoteCall { record: record.name.clone(), days }
+    };
     Some(under_permit(seen, announce, now, true, act))
 }
 

@@ -1,10 +1,12 @@
-//! There is no tenant yet: adopt one, or create exactly one.
+//! There is no tenant yet: adopt one, take a former one back, or create exactly one.
 
-use super::{Announcement, Desired, Lookup, RecordSeen, Seen, Step, View, human, settled, under_permit, wait};
+use super::{
+    AliasSeen, Announcement, Desired, Lookup, RecordSeen, Seen, Step, View, human, settled, under_permit, wait,
+};
 use crate::crd::{Lifecycle, OffboardingPhase, Origin, Phase, REACTIVATE, Reason, START_ANEW};
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit};
 use crate::plan::{HOURLY, Next};
-use crate::qlik::{TenantHost, TenantId};
+use crate::qlik::{Hostname, TenantHost, TenantId};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -12,23 +14,30 @@ pub(super) fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     if let Some((id, host)) = &want.adopt {
         return adopt(want, seen, id, host);
     }
+    let given_up = |id: &TenantId| seen.asks.start_anew.as_deref() == Some(id.as_str());
     // The status was lost, and a record of this very object still knows its tenant.
-    if let Some(record) = seen.record.as_ref().filter(|record| record.uid == seen.uid)
-        && seen.asks.start_anew.as_deref() != Some(record.tenant_id.as_str())
+    if let Some(record) = seen.record.as_ref().filter(|record| record.uid == seen.uid && !record.copied)
+        && !given_up(&record.tenant_id)
     {
         let hostnames = record.hostnames.iter().filter_map(|h| h.parse().ok()).collect();
         return Next::Do(Step::Bind { id: record.tenant_id.clone(), hostnames, origin: Origin::Created });
     }
     if let Some(previous) = &seen.previous
-        && seen.asks.start_anew.as_deref() != Some(previous.tenant_id.as_str())
+        && !given_up(&previous.tenant_id)
     {
-        return previous_tenant(previous);
+        return previous_tenant(seen, previous);
+    }
+    // The status was lost, with a restore for instance, and the intent still tells what the creation made.
+    if let Some((id, hostname)) = seen.intent.created()
+        && !given_up(id)
+    {
+        return made_before(seen, id, hostname);
     }
     if want.lifecycle == Lifecycle::Deactivated {
         let message = "declared Deactivated and there is no tenant: nothing is created and nothing deactivated";
         return settled(Phase::Pending, Reason::NothingToDeactivate, message, HOURLY);
     }
-    create(seen, now)
+    create(want, seen, now)
 }
 
 /// Takes over a tenant whose id and hostname both match what Qlik says.
@@ -72,16 +81,34 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
     }
 }
 
-fn previous_tenant(previous: &RecordSeen) -> Next<Step> {
+/// An earlier object of this name held a tenant that still exists, as far as is known. One that was let go and is in use is
+/// taken back; about every other a human decides.
+fn previous_tenant(seen: &Seen, previous: &RecordSeen) -> Next<Step> {
     let id = &previous.tenant_id;
     let hostname = previous.hostnames.first().map_or("", String::as_str);
-    let state = match (previous.phase, previous.purge_at) {
-        (OffboardingPhase::Reactivated, _) => "was brought back and still exists".to_owned(),
-        (_, Some(at)) => format!("will be purged at {at}"),
-        (_, None) => "is being deactivated".to_owned(),
+    let released = previous.phase() == OffboardingPhase::Released && !previous.copied;
+    if let (true, View::Active(tenant)) = (released, &seen.tenant) {
+        if !seen.held {
+            return Next::Do(Step::Hold);
+        }
+        let hostnames = tenant.hostnames.clone();
+        return Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Adopted });
+    }
+    let (reason, state) = match (previous.phase(), previous.state.purge_at) {
+        (OffboardingPhase::Reactivated | OffboardingPhase::Cancelled, _) => {
+            (Reason::PreviousTenantScheduled, "was brought back and still exists".to_owned())
+        }
+        (OffboardingPhase::Released, _) => (Reason::PreviousTenantReleased, released_state(&seen.tenant).to_owned()),
+        (OffboardingPhase::Unknown, at) => {
+            let date = at.map(|at| format!(", with the purge date {at}")).unwrap_or_default();
+            let state = format!("is on a record that was restored from a backup{date}; what happened since is not known");
+            (Reason::PreviousTenantScheduled, state)
+        }
+        (_, Some(at)) => (Reason::PreviousTenantScheduled, format!("will be purged at {at}")),
+        (_, None) => (Reason::PreviousTenantScheduled, "is being deactivated".to_owned()),
     };
     human(
-        Reason::PreviousTenantScheduled,
+        reason,
         format!(
             "an earlier tenant of this name, {hostname}, {state} (QlikOffboarding {record}). To bring it back, set spec.adopt to {{tenantId: {id}, hostname: {hostname}}}. \
              To give it up and create a new one, set annotation {START_ANEW}={id}",
@@ -90,9 +117,63 @@ fn previous_tenant(previous: &RecordSeen) -> Next<Step> {
     )
 }
 
+/// The tenant is there and Qlik Cloud did not say under which name: its answer had no hostname, which its schema allows.
+pub(super) fn without_a_host(want: &Desired, seen: &Seen, id: &TenantId) -> Next<Step> {
+    match (&want.adopt, &seen.lookup) {
+        (Some((adopted, host)), _) if adopted == id => match adopt(want, seen, id, host) {
+            // It is this object's own already; only its name was missing.
+            Next::Do(Step::Bind { id, hostnames, .. }) => Next::Do(Step::Bind { id, hostnames, origin: Origin::Created }),
+            other => other,
+        },
+        (_, Lookup::Found { tenants, .. }) if tenants.first().is_some_and(|(found, _)| found == id) => {
+            let hostnames = tenants.iter().map(|(_, hostname)| hostname.clone()).collect();
+            Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Created })
+        }
+        (_, _) => human(
+            Reason::HostnameUnknown,
+            format!(
+                "tenant {id} was created, and Qlik Cloud did not say under which hostname: look it up in the My Qlik portal and \
+                 set spec.adopt to {{tenantId: {id}, hostname: …}}"
+            ),
+        ),
+    }
+}
+
+/// A creation on record whose status is gone: the tenant is taken back once Qlik Cloud shows it in use.
+fn made_before(seen: &Seen, id: &TenantId, hostname: Option<&Hostname>) -> Next<Step> {
+    if let View::Active(tenant) = &seen.tenant {
+        if !seen.held {
+            return Next::Do(Step::Hold);
+        }
+        let hostnames = tenant.hostnames.clone();
+        return Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Created });
+    }
+    let state = match &seen.tenant {
+        View::Disabled => "it is deactivated now",
+        View::Gone => "Qlik Cloud does not know it any more",
+        View::Active(_) | View::NotAsked => "it was not looked at",
+    };
+    human(
+        Reason::CreateOutcomeUnknown,
+        format!(
+            "this object created tenant {id} ({host}) and lost its status; {state}. To go on with it, set spec.adopt to {{tenantId: {id}, hostname: {host}}}. \
+             To give it up and create a new one, set annotation {START_ANEW}={id}",
+            host = hostname.map_or("hostname not known", |hostname| hostname.as_str()),
+        ),
+    )
+}
+
+fn released_state(tenant: &View) -> &'static str {
+    match tenant {
+        View::Disabled => "was let go, and somebody deactivated it since",
+        View::Gone => "was let go, and Qlik Cloud does not know it any more",
+        View::Active(_) | View::NotAsked => "was let go and was in use then",
+    }
+}
+
 /// Creates exactly one tenant. Qlik knows no idempotency key, so an unknown outcome is never answered by a second call
 /// unless the organization API, or a human, says that there was no first effect.
-fn create(seen: &Seen, now: Timestamp) -> Next<Step> {
+fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     let given_up = |token: &str| seen.asks.start_anew.as_deref() == Some(token);
     let traces_lost = match &seen.intent {
         // The finalizer is only ever added together with an intent or before a binding: here both were lost by hand.
@@ -115,28 +196,80 @@ fn create(seen: &Seen, now: Timestamp) -> Next<Step> {
     {
         return next;
     }
+    if let Some(next) = alias_in_use(want, seen) {
+        return next;
+    }
     under_permit(seen, Announcement::of(IntentStep::Create), now, true, Step::Create)
 }
 
-/// A creation of unknown outcome: `None` when it is known to have had no effect, or is too young to tell.
+/// An alias that is in use is found out before a tenant is paid for that cannot have it.
+fn alias_in_use(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
+    let alias = want.alias.as_ref()?;
+    let taken = |message: String| Some(human(Reason::AliasInUse, message));
+    match &seen.alias {
+        AliasSeen::NotAsked | AliasSeen::Free => None,
+        AliasSeen::Wanted(other) => taken(format!(
+            "QlikTenant {other} asks for the alias {alias} as well, and comes first: nothing is created here; choose another spec.alias"
+        )),
+        AliasSeen::Ours { id, hostnames, adopt: true } => Some(if seen.held {
+            Next::Do(Step::Bind { id: id.clone(), hostnames: hostnames.clone(), origin: Origin::Adopted })
+        } else {
+            Next::Do(Step::Hold)
+        }),
+        AliasSeen::Ours { id, adopt: false, .. } => taken(format!(
+            "the alias {alias} belongs to tenant {id}, which these credentials manage: nothing is created. To take it over, set \
+             spec.adopt to {{tenantId: {id}, hostname: {alias}}}; for a new tenant choose another spec.alias"
+        )),
+        AliasSeen::Disabled => taken(format!(
+            "the alias {alias} belongs to a tenant that is deactivated: nothing is created. To bring it back, set spec.adopt to its id \
+             (see the My Qlik portal) and {alias}, with annotation {REACTIVATE}={alias}; for a new tenant choose another spec.alias"
+        )),
+        AliasSeen::Foreign => taken(format!(
+            "the alias {alias} belongs to a tenant that these credentials may not enter: nothing is created; choose another spec.alias"
+        )),
+        AliasSeen::Unclear(why) => Some(wait(
+            Phase::Pending,
+            Reason::QlikUnavailable,
+            format!("whether the alias {alias} is free cannot be told, so nothing is created yet: {why}"),
+            Duration::from_secs(60),
+        )),
+    }
+}
+
+/// A creation of unknown outcome: `None` when it is known to have had no effect, or is too young to tell. What the
+/// organization API lists, or does not list, decides only where this operator alone makes tenants in the subscription:
+/// another operator, or a human in the portal, may have made the one that is there, and Qlik does not say how soon a new
+/// one is listed.
 pub(super) fn resolve(seen: &Seen, nonce: &str, now: Timestamp) -> Option<Next<Step>> {
     if seen.intent.permit(IntentStep::Create, now) != Permit::TakeOver {
         return None;
     }
+    if let Some(doubt) = &seen.doubt {
+        return Some(human(Reason::ClockDoubt, format!("what became of an earlier call is not decided: {doubt}")));
+    }
     match &seen.lookup {
-        Lookup::Found { tenants, .. } if tenants.is_empty() => None,
-        Lookup::Found { tenants, rivals: 0 } if tenants.len() == 1 => {
+        Lookup::Found { tenants, nameless: 0, ours: true, .. } if tenants.is_empty() => None,
+        Lookup::Found { tenants, rivals: 0, nameless: 0, ours: true } if tenants.len() == 1 => {
             let (id, hostname) = tenants.first()?.clone();
             Some(Next::Do(Step::Bind { id, hostnames: vec![hostname], origin: Origin::Created }))
         }
-        Lookup::Found { tenants, .. } => {
-            let names: Vec<_> = tenants.iter().map(|(id, host)| format!("{host} ({id})")).collect();
-            Some(outcome_unknown(nonce, &format!("it may be one of {}", names.join(", "))))
-        }
+        Lookup::Found { tenants, nameless, .. } => Some(outcome_unknown(nonce, &candidates(tenants, *nameless))),
         Lookup::Impossible | Lookup::NotAsked => Some(outcome_unknown(
             nonce,
             "the answer to the creation was lost, and without an organization credential nobody can ask Qlik",
         )),
+    }
+}
+
+fn candidates(tenants: &[(TenantId, Hostname)], nameless: usize) -> String {
+    let listed: Vec<_> =
+        tenants.iter().map(|(id, host)| format!("adopt: {{tenantId: {id}, hostname: {host}}}")).collect();
+    let more = if nameless > 0 { format!(", and {nameless} without a hostname") } else { String::new() };
+    match listed.len() {
+        0 if nameless == 0 => {
+            "the answer to the creation was lost, and the organization API lists no tenant that was made then".to_owned()
+        }
+        _ => format!("it may be one of these, which were made at that time and belong to no object: {}{more}", listed.join(" or ")),
     }
 }
 

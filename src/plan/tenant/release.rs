@@ -1,6 +1,6 @@
 //! The object is being deleted. Nothing irreversible happens by default, and nothing blocks for ever without saying why.
 
-use super::{Deletion, Desired, Seen, Step, View, erase, human, offboard, onboard, wait};
+use super::{Deletion, Desired, Seen, Step, erase, human, offboard, onboard, wait};
 use crate::crd::{OffboardingPhase, OnDelete, Phase, Reason, ReleasePolicy, Trigger};
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit};
 use crate::plan::{HOURLY, Next};
@@ -9,7 +9,15 @@ use jiff::Timestamp;
 pub(super) fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     let retain = seen.deletion == Deletion::Sweeping || want.on_delete == OnDelete::Retain;
     if retain || !seen.held || seen.other_owner.is_some() {
-        return Next::Release;
+        return let_go(seen);
+    }
+    if let Some(id) = &seen.hostless {
+        return human(
+            Reason::HostnameUnknown,
+            format!(
+                "tenant {id} cannot be deactivated, its hostname is not known: set spec.adopt to its id and hostname, or offboarding.onDelete: Retain"
+            ),
+        );
     }
     if seen.bound.is_none() {
         return unbound(want, seen, now);
@@ -18,22 +26,47 @@ pub(super) fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         Ok(record) => record,
         Err(next) => return next,
     };
-    let purged = record.phase == OffboardingPhase::Purged || seen.tenant == View::Gone;
+    let purged = record.phase() == OffboardingPhase::Purged;
     if want.release == ReleasePolicy::Purged && !purged {
-        return match record.purge_at {
-            Some(at) => wait(
-                Phase::Deactivated,
-                Reason::PurgePending,
-                format!("held until the purge at {at}, as offboarding.release: Purged asks"),
-                HOURLY,
-            ),
+        return match record.state.purge_at {
+            Some(at) => {
+                let held = format!("held until the purge at {at}, as offboarding.release: Purged asks");
+                let message = if now < at {
+                    held
+                } else {
+                    format!("{held}; the purge is not confirmed yet, see QlikOffboarding {}", record.name)
+                };
+                wait(Phase::Deactivated, Reason::PurgePending, message, HOURLY)
+            }
             None => human(
                 Reason::PurgeDateUnknown,
                 "offboarding.release: Purged holds this object, and nobody can tell when the tenant is purged; set release: Scheduled to let it go",
             ),
         };
     }
+    // A copy of a record decides nothing: what it speaks of is let go as it is.
+    if record.phase() == OffboardingPhase::Unknown {
+        return let_go(seen);
+    }
     erase::next(seen, record).unwrap_or(Next::Release)
+}
+
+/// The object goes and its tenant lives on: that it was here stays on record, so that an object of the same name takes it
+/// back and does not create another one. Nothing has to be written where a record of its off-boarding says it already.
+pub fn let_go(seen: &Seen) -> Next<Step> {
+    let holds = seen.bound.is_some() || seen.hostless.is_some() || seen.intent.created().is_some();
+    let recorded = seen.released
+        || seen.record.as_ref().is_some_and(|record| {
+            matches!(
+                record.phase(),
+                OffboardingPhase::Requested | OffboardingPhase::Scheduled | OffboardingPhase::Purged
+            )
+        });
+    // Somebody else holds the tenant, or took the finalizer off: then there is nothing to let go.
+    if holds && seen.held && !recorded && seen.other_owner.is_none() {
+        return Next::Do(Step::RecordRelease);
+    }
+    Next::Release
 }
 
 /// Deleted before there was a tenant, as far as is known.

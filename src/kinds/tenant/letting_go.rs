@@ -1,0 +1,63 @@
+//! An object goes and its tenant lives on: the trace that is left behind.
+
+use super::Sight;
+use crate::crd::{OffboardingEvent, QlikTenant, QlikTenantStatus, Trigger};
+use crate::engine::{Context, Error};
+use crate::kinds::records;
+use crate::plan::offboarding::history::entry;
+use crate::qlik::{Hostname, TenantId};
+use kube::ResourceExt;
+
+/// Writes the record of a tenant that is let go. In a namespace that is being deleted nothing can be created any more, and
+/// where the definition of the records is deleted none can be written; then a log line has to do.
+pub(super) async fn record(
+    tenant: &QlikTenant,
+    sight: &Sight,
+    draft: &QlikTenantStatus,
+    cx: &Context,
+) -> Result<(), Error> {
+    let Some((id, hostnames)) = held(sight) else {
+        return Ok(());
+    };
+    let (namespace, name) = (tenant.namespace().unwrap_or_default(), tenant.name_any());
+    let listed = hostnames.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    tracing::warn!(namespace, name, tenant = %id, hostnames = listed, region = ?tenant.spec.region,
+        "this object lets its tenant go; the tenant lives on");
+    let now = cx.clock.now();
+    // The same name for the same object, so that a repeated attempt finds what the first one wrote.
+    let record = records::name_for(&name, &tenant.uid().unwrap_or_default());
+    let opening = records::Opening {
+        name: &record,
+        tenant,
+        id: &id,
+        hostnames,
+        trigger: Trigger::Release,
+        days: tenant.spec.offboarding.as_ref().map_or(30, |offboarding| offboarding.purge_after_days),
+        requested_at: now,
+        credentials_source: source(tenant, draft),
+        entries: vec![entry(OffboardingEvent::Released, now)],
+    };
+    match records::open(cx, opening).await {
+        Err(error) if error.is_terminating() || error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
+/// The tenant that the object holds, as far as it tells.
+fn held(sight: &Sight) -> Option<(TenantId, Vec<Hostname>)> {
+    if let Some(bound) = &sight.seen.bound {
+        return Some((bound.id.clone(), bound.generated_first()));
+    }
+    if let Some(id) = &sight.seen.hostless {
+        return Some((id.clone(), Vec::new()));
+    }
+    sight.seen.intent.created().map(|(id, hostname)| (id.clone(), hostname.cloned().into_iter().collect()))
+}
+
+fn source(tenant: &QlikTenant, draft: &QlikTenantStatus) -> String {
+    let by_spec = || match &tenant.spec.credentials_ref {
+        Some(reference) => format!("Secret/{}", reference.name),
+        None => format!("Default/{}", crate::qlik::Region::from(tenant.spec.region)),
+    };
+    draft.credentials_source.clone().unwrap_or_else(by_spec)
+}
