@@ -41,8 +41,8 @@ pub use offboarding::{
 pub use offboarding_history::{OffboardingEntry, OffboardingEvent};
 pub use rules::Rules;
 pub use tenant::{
-    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant, QlikTenantSpec,
-    QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
+    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant,
+    QlikTenantSpec, QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -139,6 +139,8 @@ pub struct SideFacts {
     pub purge_at: Option<Timestamp>,
     /// The Secret that is written says what works in Qlik Cloud, or why not.
     pub secret: Option<Finding>,
+    /// The tenant's end could be done as the manifest says, or why not.
+    pub offboarding: Option<Finding>,
 }
 
 /// The API of an object's own namespace.

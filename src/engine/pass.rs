@@ -313,6 +313,7 @@ impl<K: Managed> Pass<'_, K> {
         };
         Verdict {
             secret: self.facts.secret.clone(),
+            offboarding: self.facts.offboarding.clone(),
             held: self.object.meta().deletion_timestamp.as_ref().map(|_| K::WAY_OUT),
             purge_at: self.facts.purge_at.or_else(|| K::known_purge(&self.draft)),
             looked: self.facts.looked,
@@ -407,8 +408,16 @@ async fn say_malformed<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str,
     let old = there.pointer("/status/conditions").cloned().unwrap_or_default();
     let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
     let finding = Finding::human(Reason::SpecInvalid, format!("this object cannot be understood: {problem}"));
-    let verdict =
-        Verdict { finding, settled: false, looked: false, credentials: None, purge_at: None, secret: None, held: None };
+    let verdict = Verdict {
+        finding,
+        settled: false,
+        looked: false,
+        credentials: None,
+        purge_at: None,
+        secret: None,
+        offboarding: None,
+        held: None,
+    };
     let list = conditions(&old, &verdict, meta.generation.unwrap_or_default(), cx.clock.now());
     if list == old {
         return Ok(());

@@ -103,7 +103,7 @@ impl Managed for QlikOffboarding {
 
     fn side_facts(seen: &Seen) -> SideFacts {
         let purge_at = seen.state.purge_at.filter(|_| seen.state.phase == OffboardingPhase::Scheduled);
-        SideFacts { credentials: None, looked: false, purge_at, secret: None }
+        SideFacts { credentials: None, looked: false, purge_at, secret: None, offboarding: None }
     }
 
     fn known_purge(status: &QlikOffboardingStatus) -> Option<Timestamp> {
@@ -120,7 +120,9 @@ impl Managed for QlikOffboarding {
         let tenant = format!("tenant {} ({hostname})", self.spec.tenant_id);
         let (reason, message) = match step {
             Step::Purged(by) => ("Purged", format!("{tenant} is purged (confirmed by: {by:?})")),
-            Step::SeenGone => ("SeenGone", format!("Qlik Cloud says that there is no {tenant}; asked again in an hour")),
+            Step::SeenGone => {
+                ("SeenGone", format!("Qlik Cloud says that there is no {tenant}; asked again in an hour"))
+            }
             Step::SeenAgain => ("SeenAgain", format!("Qlik Cloud knows {tenant} after all")),
             Step::Reactivated => ("Reactivated", format!("{tenant} is in use again")),
             Step::Off(_) => return None,
@@ -141,9 +143,7 @@ fn written(state: &State, foreign: bool, draft: QlikOffboardingStatus) -> QlikOf
 impl QlikOffboarding {
     fn entry(&self, step: &Step, seen: &Seen, now: Timestamp) -> OffboardingEntry {
         match step {
-            Step::Purged(by) => {
-                OffboardingEntry { confirmed_by: Some(*by), ..entry(OffboardingEvent::Purged, now) }
-            }
+            Step::Purged(by) => OffboardingEntry { confirmed_by: Some(*by), ..entry(OffboardingEvent::Purged, now) },
             Step::SeenGone => entry(OffboardingEvent::SeenGone, now),
             Step::SeenAgain => entry(OffboardingEvent::SeenAgain, now),
             Step::Reactivated => entry(OffboardingEvent::Reactivated, now),

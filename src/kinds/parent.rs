@@ -1,7 +1,9 @@
 //! A child's tenant: whether it may be worked in, and how. Taken from the cache, so that children who wait cost nothing.
 
 use super::tenant;
-use crate::crd::{ChildTenant, Lifecycle, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, TenantRef};
+use crate::crd::{
+    ChildTenant, Lifecycle, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, START_ANEW, TenantRef,
+};
 use crate::engine::{Context, Error, Managed, within};
 use crate::plan::Finding;
 use crate::plan::offboarding::history::State;
@@ -78,9 +80,42 @@ pub(crate) async fn standing<K: Child>(child: &K, cx: &Context) -> Result<Standi
     let Some(bound) = tenant::bound_of(&tenant, cx)? else {
         return Ok(Standing::Waiting(broken(format!("QlikTenant {name} has no tenant yet"))));
     };
+    if let Some(recorded) = child.recorded().filter(|recorded| recorded.id != bound.0.as_str())
+        && child.has_counterpart()
+        && child.meta().annotations.as_ref().and_then(|all| all.get(START_ANEW)) != Some(&recorded.id)
+    {
+        return replaced(child, recorded, &bound.0, cx).await;
+    }
     let region = Region::from(tenant.spec.region);
     let (credential, source) = tenant::credentials_of(&tenant, region, cx).await?;
     Ok(Standing::Usable(Box::new(Parent { id: bound.0, host: bound.1, region, credential, source })))
+}
+
+/// The `QlikTenant` holds another tenant than the one that the counterpart was made in. A deleted child is cleaned up where
+/// its counterpart is; otherwise a human decides, since moving would leave the former one behind with a secret that works.
+async fn replaced<K: Child>(
+    child: &K,
+    recorded: &ChildTenant,
+    now: &TenantId,
+    cx: &Context,
+) -> Result<Standing, Error> {
+    if child.meta().deletion_timestamp.is_some() {
+        if let Some(covered) = by_record(recorded, cx) {
+            return Ok(covered);
+        }
+        return recorded_parent(recorded, child, cx).await.map(|parent| Standing::Usable(Box::new(parent)));
+    }
+    Ok(Standing::Waiting(Finding::human(
+        Reason::TenantReplaced,
+        format!(
+            "QlikTenant {name} holds tenant {now} now, and this object's counterpart is in tenant {was} ({host}): nothing is done in either. \
+             To make it anew in the present tenant, and leave what is in the former one, set annotation {START_ANEW}={was}; to clean up the former \
+             one delete this object",
+            name = child.tenant_ref().name,
+            was = recorded.id,
+            host = recorded.hostname,
+        ),
+    )))
 }
 
 /// What of a tenant's state keeps a child from being worked on; `None` when nothing does.
@@ -100,6 +135,8 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
         Phase::Reactivating => waiting(format!("QlikTenant {name} is being brought back")),
         Phase::Deactivated => Some(covered_off(&name)),
         _ if deactivated => Some(covered_off(&name)),
+        // It is declared so, and something stands in the way that a human has to see to: until then it is in use.
+        Phase::Stalled if declared_off && is_current(tenant) => None,
         _ if declared_off || phase == Phase::Deactivating => {
             waiting(format!("QlikTenant {name} is going to be deactivated: nothing is done inside it"))
         }
@@ -122,6 +159,11 @@ fn unusable(tenant: &QlikTenant, has_counterpart: bool) -> Option<Standing> {
             ))
         }
     }
+}
+
+/// Whether the status speaks of the manifest as it stands.
+fn is_current(tenant: &QlikTenant) -> bool {
+    tenant.status.as_ref().is_some_and(|status| status.observed_generation == tenant.metadata.generation)
 }
 
 fn covered_off(name: &str) -> Standing {

@@ -107,8 +107,7 @@ pub(super) async fn add(
     record: &QlikOffboarding,
     more: Vec<OffboardingEntry>,
 ) -> Result<QlikOffboarding, Error> {
-    let api: Api<QlikOffboarding> =
-        Api::namespaced(cx.client.clone(), &record.namespace().unwrap_or_default());
+    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), &record.namespace().unwrap_or_default());
     let mut spec = record.spec.clone();
     if spec.entries.is_empty() {
         // A former version kept everything in the status.
@@ -219,9 +218,14 @@ pub(super) async fn schedule_as_seen(
     dates: Dates,
 ) -> Result<(), Error> {
     let now = cx.clock.now();
-    enter(cx, namespace, &seen.name, |state| {
-        if *state == seen.state { Ok(vec![dates.entry(now)]) } else { Err(Error::Raced) }
-    })
+    enter(
+        cx,
+        namespace,
+        &seen.name,
+        |state| {
+            if *state == seen.state { Ok(vec![dates.entry(now)]) } else { Err(Error::Raced) }
+        },
+    )
     .await
 }
 

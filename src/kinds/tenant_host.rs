@@ -17,9 +17,10 @@ pub(super) async fn look(
         Ok(tenant) => Ok(match tenant.status {
             TenantStatus::Disabled => View::Disabled,
             TenantStatus::Deleted => View::Gone,
-            TenantStatus::Active | TenantStatus::UserAccessDisabled | TenantStatus::NotSaid | TenantStatus::Other(_) => {
-                View::Active(Box::new(tenant))
-            }
+            TenantStatus::Active
+            | TenantStatus::UserAccessDisabled
+            | TenantStatus::NotSaid
+            | TenantStatus::Other(_) => View::Active(Box::new(tenant)),
         }),
         Err(error) => match root(&error) {
             qlik::Error::TenantDisabled(_) => Ok(View::Disabled),

@@ -20,6 +20,8 @@ pub struct Verdict {
     pub purge_at: Option<Timestamp>,
     /// The Secret that is written says what works in Qlik Cloud, or why not; `None` where that was not looked at.
     pub secret: Option<Finding>,
+    /// Whether the tenant's end could be done as the manifest says; `None` where that was not asked for.
+    pub offboarding: Option<Finding>,
     /// For an object that is being deleted and is held: how a human lets it go.
     pub held: Option<&'static str>,
 }
@@ -50,6 +52,15 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
             out.put(ConditionType::SecretInSync, truth(in_sync), found.reason, &found.message);
         }
         None => out.keep(ConditionType::SecretInSync),
+    }
+    match &verdict.offboarding {
+        Some(found) => {
+            let ready = found.reason == Reason::Settled;
+            out.put(ConditionType::OffboardingReady, truth(ready), found.reason, &found.message);
+        }
+        // Looked at, and the manifest does not ask for it any more.
+        None if verdict.looked => {}
+        None => out.keep(ConditionType::OffboardingReady),
     }
     match (verdict.purge_at, verdict.finding.phase) {
         (Some(at), phase) if phase != Phase::Ready && phase != Phase::Purged => {
@@ -128,7 +139,16 @@ mod tests {
     use super::*;
 
     fn verdict(finding: Finding, settled: bool) -> Verdict {
-        Verdict { finding, settled, looked: true, credentials: None, purge_at: None, secret: None, held: None }
+        Verdict {
+            finding,
+            settled,
+            looked: true,
+            credentials: None,
+            purge_at: None,
+            secret: None,
+            offboarding: None,
+            held: None,
+        }
     }
 
     fn get<'a>(list: &'a [Condition], kind: &str) -> &'a Condition {

@@ -40,7 +40,7 @@ async fn reads_a_tenant_and_qliks_date() {
     })
     .await;
     let tenant = get(&server.cloud()).await.unwrap();
-    assert_eq!((tenant.name.as_str(), tenant.status), ("acme", TenantStatus::Active));
+    assert_eq!((tenant.name.as_deref(), tenant.status), (Some("acme"), TenantStatus::Active));
     assert_eq!(tenant.hostnames.len(), 1, "the list ends before what is no hostname");
     assert_eq!(tenant.created, Some(at("2026-11-24T10:00:00Z")));
     assert_eq!(tenant.settings.get(Setting::EnableAppOpeningFeedback), Some(true));
@@ -261,7 +261,7 @@ async fn deactivate_and_reactivate() {
     let register = server.cloud().register(Region::Us, &credential());
     let (host, days) = ("acme.us.qlikcloud.com".parse().unwrap(), PurgeDays::try_from(30).unwrap());
     let done = register.deactivate(&tenant_id(), (&host, days), false).await.unwrap();
-    assert_eq!(done.purge_at, at("2026-12-24T12:00:00Z"));
+    assert_eq!(done.purge_at, Some(at("2026-12-24T12:00:00Z")));
     register.reactivate(&tenant_id(), &host).await.unwrap();
     let error = register.deactivate(&"mine".parse().unwrap(), (&host, days), false).await.unwrap_err();
     assert_eq!((error.label(), error.effect()), ("malformed", Effect::Unknown));

@@ -147,7 +147,13 @@ pub(super) fn describe(object: &QlikIdentityProvider, draft: Status, verdict: &V
 pub(super) fn side_facts(sight: &Sight) -> SideFacts {
     let looked = sight.seen.looked;
     let accepted = Finding::passing(Phase::Ready, Reason::Settled, "Qlik Cloud accepted the credentials");
-    SideFacts { credentials: looked.then_some(accepted), looked, purge_at: None, secret: secret(sight) }
+    SideFacts {
+        credentials: looked.then_some(accepted),
+        looked,
+        purge_at: None,
+        secret: secret(sight),
+        offboarding: None,
+    }
 }
 
 /// Whether the Secret says what works.

@@ -254,7 +254,9 @@ impl Look<'_> {
         match &seen.intent {
             IntentSeen::Found { call: Call::Unknown | Call::Closed, .. } => return now,
             // The list was looked at before this was announced.
-            IntentSeen::Found { call: Call::NotSent | Call::NoEffect | Call::Refused, .. } => return now.saturating_sub(LISTED_WITHIN),
+            IntentSeen::Found { call: Call::NotSent | Call::NoEffect | Call::Refused, .. } => {
+                return now.saturating_sub(LISTED_WITHIN);
+            }
             IntentSeen::None | IntentSeen::Unreadable => {}
         }
         // One of this name was made or deleted since: a list from before that would mislead.

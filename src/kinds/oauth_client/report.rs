@@ -98,7 +98,13 @@ pub(super) fn describe(
 pub(super) fn side_facts(sight: &Sight) -> SideFacts {
     let looked = sight.seen.client != Found::NotAsked;
     let accepted = Finding::passing(Phase::Ready, Reason::Settled, "Qlik Cloud accepted the credentials");
-    SideFacts { credentials: looked.then_some(accepted), looked, purge_at: None, secret: secret(sight) }
+    SideFacts {
+        credentials: looked.then_some(accepted),
+        looked,
+        purge_at: None,
+        secret: secret(sight),
+        offboarding: None,
+    }
 }
 
 /// Whether the Secret says what works.

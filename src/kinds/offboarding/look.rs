@@ -155,7 +155,9 @@ impl Look<'_> {
             },
             Ok(View::NotAsked) => HostView::NotAsked,
             Err(error) => match root(&error) {
-                qlik::Error::BadCredentials(_) => HostView::Silent(format!("the credentials are not accepted: {error}")),
+                qlik::Error::BadCredentials(_) => {
+                    HostView::Silent(format!("the credentials are not accepted: {error}"))
+                }
                 _ => HostView::Silent(Error::from(error).chain()),
             },
         }

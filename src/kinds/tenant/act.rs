@@ -2,8 +2,8 @@
 
 use super::{Sight, gather, letting_go, observe, requested};
 use crate::crd::{
-    Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase, Origin, QlikTenant, QlikTenantStatus, Reason,
-    SecretOutcome, Trigger, whole_seconds,
+    Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
+    Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger, whole_seconds,
 };
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
@@ -50,9 +50,7 @@ pub(super) async fn act(
         Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
-        Step::RestoreRecord(lost) => {
-            work.restore_record(lost, draft).await
-        }
+        Step::RestoreRecord(lost) => work.restore_record(lost, draft).await,
         Step::Deactivate { record, confirm } => work.deactivate(IntentStep::Deactivate, record, confirm, draft).await,
         Step::RestartWindow { record, confirm } => {
             work.deactivate(IntentStep::RestartWindow, record, confirm, draft).await
@@ -301,8 +299,7 @@ impl Work<'_> {
 
     async fn restore_record(&self, lost: &RecordSeen, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
         let state = &lost.state;
-        let dates =
-            Dates { deactivated_at: state.deactivated_at, purge_at: state.purge_at, evidence: state.evidence };
+        let dates = Dates { deactivated_at: state.deactivated_at, purge_at: state.purge_at, evidence: state.evidence };
         let entries = vec![dates.entry(self.cx.clock.now())];
         let opening = self.opening(&lost.name, lost.trigger, lost.purge_after_days)?;
         records::open(self.cx, records::Opening { requested_at: lost.requested_at, entries, ..opening }).await?;
@@ -336,25 +333,31 @@ impl Work<'_> {
     ) -> Result<Acted<QlikTenant>, Error> {
         let (id, nonce) = (self.bound()?.id.clone(), self.intent(step)?.nonce.clone());
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
-        self.still_the_same(&nonce).await?;
+        let live = self.still_the_same(&nonce).await?;
+        let replaces = self.intent(step)?.replaces;
+        let asked = live.annotations().get(RESTART_PURGE_WINDOW).and_then(|at| at.parse::<Timestamp>().ok());
+        if step == IntentStep::RestartWindow && asked != replaces {
+            return Err(Error::Raced); // taken back at the last moment
+        }
         let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
         let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), paid), self.cx).await?;
         let made = self.cx.clock.now();
         self.cx.ledger.answered(record, made, answer.purge_at);
-        records::enter(self.cx, &self.namespace(), record, |state| Ok(vec![answered(state, answer.purge_at, made)])).await?;
+        records::enter(self.cx, &self.namespace(), record, |state| Ok(vec![answered(state, answer.purge_at, made)]))
+            .await?;
         self.cx.ledger.recorded(record);
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
     }
 
     /// Reads the object live and compares it with the one that was decided on; nothing is called for one that is swept away.
-    async fn still_the_same(&self, nonce: &str) -> Result<(), Error> {
+    async fn still_the_same(&self, nonce: &str) -> Result<QlikTenant, Error> {
         let live = fence::still_the_same(self.tenant, nonce, self.cx).await?;
         let deleting = live.metadata.deletion_timestamp.is_some();
         if deleting && gather::swept(&live, self.cx).await? {
             return Err(Error::Raced);
         }
-        Ok(())
+        Ok(live)
     }
 
     async fn reactivate(

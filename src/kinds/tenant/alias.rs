@@ -54,9 +54,10 @@ fn adopts(tenant: &QlikTenant, cx: &Context) -> bool {
 fn wanted_by(tenant: &QlikTenant, alias: &Hostname, cx: &Context) -> Option<String> {
     let label = alias.as_str().split('.').next()?;
     let asks = |other: &QlikTenant| {
-        let shown = other.status.as_ref().is_some_and(|s| {
-            s.hostnames.iter().any(|name| name.eq_ignore_ascii_case(alias.as_str()))
-        });
+        let shown = other
+            .status
+            .as_ref()
+            .is_some_and(|s| s.hostnames.iter().any(|name| name.eq_ignore_ascii_case(alias.as_str())));
         shown || (other.spec.region == tenant.spec.region && other.spec.alias.as_deref() == Some(label))
     };
     let first = |other: &QlikTenant| {

@@ -103,6 +103,7 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
         looked,
         purge_at,
         secret: None,
+        offboarding: sight.want.as_ref().and_then(|want| crate::plan::tenant::offboarding_ready(want, seen)),
     }
 }
 
@@ -121,9 +122,7 @@ pub(super) fn progress(step: &Step) -> Finding {
         | Step::NoteCall { .. }
         | Step::Deactivate { .. }
         | Step::RestartWindow { .. }
-        | Step::Schedule { .. } => {
-            (Phase::Deactivating, Reason::Deactivating, "the tenant is being deactivated")
-        }
+        | Step::Schedule { .. } => (Phase::Deactivating, Reason::Deactivating, "the tenant is being deactivated"),
         Step::Reactivate { .. } | Step::CloseRecord { .. } => {
             (Phase::Reactivating, Reason::Reactivating, "the tenant is being brought back")
         }
@@ -141,7 +140,8 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note
         |reason: &str, action, message: String| Some(Note { warning: false, reason: reason.into(), action, message });
     match step {
         Step::CloseIntent => {
-            let made = seen.bound.as_ref().map(|bound| format!("created tenant {} at {}", bound.id, bound.host.hostname()));
+            let made =
+                seen.bound.as_ref().map(|bound| format!("created tenant {} at {}", bound.id, bound.host.hostname()));
             let hostless = seen.hostless.as_ref().map(|id| format!("created tenant {id}; its hostname is not known"));
             note("Created", "Create", made.or(hostless)?)
         }
@@ -153,7 +153,10 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note
             warning: true,
             reason: "Released".into(),
             action: "Release",
-            message: format!("tenant {} is let go and lives on; an object of this name takes it back", tenant_of(seen)?),
+            message: format!(
+                "tenant {} is let go and lives on; an object of this name takes it back",
+                tenant_of(seen)?
+            ),
         }),
         Step::Unbind => {
             note("GivenUp", "Unbind", "the tenant that is gone was given up, as asked by annotation".into())
@@ -182,11 +185,7 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note
         ),
         Step::Reactivate { confirm, .. } => note("Reactivated", "Reactivate", format!("reactivated {confirm}")),
         Step::PlanErasure { targets, .. } => {
-            let kept: Vec<_> = targets
-                .iter()
-                .filter(|t| t.kept)
-                .map(|t| format!("{} ({})", t.name, t.rule))
-                .collect();
+            let kept: Vec<_> = targets.iter().filter(|t| t.kept).map(|t| format!("{} ({})", t.name, t.rule)).collect();
             (!kept.is_empty()).then(|| Note {
                 warning: true,
                 reason: "SecretKept".into(),

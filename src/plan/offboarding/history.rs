@@ -91,7 +91,8 @@ impl State {
         }
     }
 
-    fn after(mut self, entry: &OffboardingEntry) -> Self {
+    /// The state after one more entry.
+    pub(in crate::plan) fn after(mut self, entry: &OffboardingEntry) -> Self {
         let at = entry.at.0;
         match entry.event {
             OffboardingEvent::Called => self.called(entry),

@@ -126,7 +126,9 @@ fn purged(seen: &Seen) -> Next<Step> {
     }
     let (message, recheck) = match seen.state.confirmed_by {
         Some(PurgeConfirmation::Host) => ("the tenant was purged, as its own host says", HOURLY * 24 * 30),
-        Some(PurgeConfirmation::Organization) => ("the tenant was purged, as the organization API says", HOURLY * 24 * 30),
+        Some(PurgeConfirmation::Organization) => {
+            ("the tenant was purged, as the organization API says", HOURLY * 24 * 30)
+        }
         Some(PurgeConfirmation::Waiver) => {
             ("the purge date has passed; a human accepted that Qlik Cloud does not confirm the purge", HOURLY * 24)
         }
@@ -225,7 +227,9 @@ fn countdown(seen: &Seen, now: Timestamp) -> Next<Step> {
 
 fn said(host: &HostView) -> String {
     match host {
-        HostView::NotAsked | HostView::Active | HostView::Gone => "whether the tenant was purged is asked again".to_owned(),
+        HostView::NotAsked | HostView::Active | HostView::Gone => {
+            "whether the tenant was purged is asked again".to_owned()
+        }
         HostView::Disabled => "Qlik Cloud has not purged the tenant yet".to_owned(),
         HostView::Silent(why) | HostView::Unasked(why) => format!("whether it was purged is not known: {why}"),
     }

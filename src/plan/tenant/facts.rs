@@ -166,10 +166,7 @@ impl RecordSeen {
 
     /// The tenant is back, or never went.
     pub fn is_over(&self) -> bool {
-        matches!(
-            self.phase(),
-            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released
-        )
+        matches!(self.phase(), OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released)
     }
 
     /// What came of the call is known.

@@ -12,11 +12,13 @@ mod onboard;
 mod release;
 
 pub use desired::{Desired, Invalid};
-pub use release::let_go;
 pub use erase::{ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
-    AliasSeen, Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record, previous_record,
+    AliasSeen, Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
+    previous_record,
 };
+pub use offboard::ready as offboarding_ready;
+pub use release::let_go;
 
 use super::intent::{IntentStep, Permit};
 use super::{Deletion, Finding, Next, human};

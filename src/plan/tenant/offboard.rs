@@ -1,7 +1,11 @@
 //! The tenant is to be off: deactivate it exactly once, and follow the countdown.
 
-use super::{Announcement, Bound, Desired, RecordSeen, Seen, Step, View, erase, human, settled, under_permit, wait};
-use crate::crd::{Evidence, OffboardingPhase, Phase, PurgeConfirmation, RESTART_PURGE_WINDOW, Reason, Trigger};
+use super::{
+    Announcement, Bound, Desired, Finding, RecordSeen, Seen, Step, View, erase, human, settled, under_permit, wait,
+};
+use crate::crd::{
+    Evidence, Lifecycle, OffboardingPhase, OnDelete, Phase, PurgeConfirmation, RESTART_PURGE_WINDOW, Reason, Trigger,
+};
 use crate::plan::intent::{IntentStep, Permit, TAKE_OVER};
 use crate::plan::{HOURLY, Next};
 use crate::qlik::{Hostname, Tenant};
@@ -89,11 +93,9 @@ fn still_active(
             Some(false) => deactivate(want, seen, tenant, Some(record), trigger, now),
             None => effect_unknown(),
         },
-        Some((
-            _,
-            OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released,
-        ))
-        | None => deactivate(want, seen, tenant, None, trigger, now),
+        Some((_, OffboardingPhase::Reactivated | OffboardingPhase::Cancelled | OffboardingPhase::Released)) | None => {
+            deactivate(want, seen, tenant, None, trigger, now)
+        }
     }
 }
 
@@ -118,7 +120,9 @@ fn came_back(seen: &Seen, tenant: &Tenant, record: &RecordSeen, now: Timestamp) 
             Permit::TakeOver => None,
             Permit::Act(_) | Permit::Wait(_) | Permit::Unreadable => Some(false),
             // The announcement may have been taken away by hand; the record then stands for a call that was made.
-            Permit::Announce if seen.intent.of(IntentStep::Deactivate).is_none() && !record.state.unknown.is_empty() => {
+            Permit::Announce
+                if seen.intent.of(IntentStep::Deactivate).is_none() && !record.state.unknown.is_empty() =>
+            {
                 None
             }
             Permit::Announce => Some(false),
@@ -147,7 +151,7 @@ fn deactivate(
 ) -> Next<Step> {
     let confirm = match confirmed(want, tenant) {
         Ok(confirm) => confirm,
-        Err(next) => return next,
+        Err(problem) => return human(Reason::ConfirmHostnameMismatch, problem),
     };
     if let Some(doubt) = &seen.doubt {
         return human(Reason::ClockDoubt, format!("not deactivated: {doubt}"));
@@ -177,19 +181,33 @@ fn deactivate(
     under_permit(seen, announce, now, true, act)
 }
 
-/// Nothing is deactivated unless a human wrote one of the tenant's own hostnames.
-fn confirmed(want: &Desired, tenant: &Tenant) -> Result<Hostname, Next<Step>> {
+/// Whether what the manifest says of the tenant's end could be done, as far as the hostname tells; `None` where it asks for
+/// no end or the tenant was not seen. A wrong hostname is said at once, and not on the day on which it matters.
+pub fn ready(want: &Desired, seen: &Seen) -> Option<Finding> {
+    let asks = want.lifecycle == Lifecycle::Deactivated || want.on_delete == OnDelete::Deactivate;
+    let View::Active(tenant) = &seen.tenant else {
+        return None;
+    };
+    (asks && seen.bound.is_some()).then(|| match confirmed(want, tenant) {
+        Ok(confirm) => {
+            let message = format!("offboarding.confirmHostname names this tenant: {confirm}");
+            Finding::passing(Phase::Ready, Reason::Settled, message)
+        }
+        Err(problem) => Finding::human(Reason::ConfirmHostnameMismatch, problem),
+    })
+}
+
+/// Nothing is deactivated unless a human wrote one of the tenant's own hostnames. An error says which they are.
+fn confirmed(want: &Desired, tenant: &Tenant) -> Result<Hostname, String> {
     match &want.confirm {
         Some(confirm) if tenant.hostnames.contains(confirm) => Ok(confirm.clone()),
         confirm => {
             let names: Vec<_> = tenant.hostnames.iter().map(ToString::to_string).collect();
             let wrote = confirm.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-            Err(human(
-                Reason::ConfirmHostnameMismatch,
-                format!(
-                    "not deactivated: offboarding.confirmHostname says {wrote}, and the tenant is {}. Write that name to confirm, or set lifecycle: Active and onDelete: Retain",
-                    names.join(" or ")
-                ),
+            Err(format!(
+                "offboarding.confirmHostname says {wrote}, and the tenant is {}: it is not deactivated. Write that name to confirm, or set \
+                 lifecycle: Active and onDelete: Retain",
+                names.join(" or ")
             ))
         }
     }
@@ -253,7 +271,10 @@ fn countdown(want: &Desired, seen: &Seen, bound: &Bound, record: &RecordSeen, no
         Some(Evidence::Date | Evidence::Organization) | None => format!("deactivated; will be purged at {at}"),
     };
     if now >= at {
-        message = format!("deactivated; the purge date {at} has passed and is not confirmed yet: see QlikOffboarding {}", record.name);
+        message = format!(
+            "deactivated; the purge date {at} has passed and is not confirmed yet: see QlikOffboarding {}",
+            record.name
+        );
     }
     if record.phase() == OffboardingPhase::Unknown {
         message = format!(

@@ -101,7 +101,8 @@ fn previous_tenant(seen: &Seen, previous: &RecordSeen) -> Next<Step> {
         (OffboardingPhase::Released, _) => (Reason::PreviousTenantReleased, released_state(&seen.tenant).to_owned()),
         (OffboardingPhase::Unknown, at) => {
             let date = at.map(|at| format!(", with the purge date {at}")).unwrap_or_default();
-            let state = format!("is on a record that was restored from a backup{date}; what happened since is not known");
+            let state =
+                format!("is on a record that was restored from a backup{date}; what happened since is not known");
             (Reason::PreviousTenantScheduled, state)
         }
         (_, Some(at)) => (Reason::PreviousTenantScheduled, format!("will be purged at {at}")),
@@ -122,7 +123,9 @@ pub(super) fn without_a_host(want: &Desired, seen: &Seen, id: &TenantId) -> Next
     match (&want.adopt, &seen.lookup) {
         (Some((adopted, host)), _) if adopted == id => match adopt(want, seen, id, host) {
             // It is this object's own already; only its name was missing.
-            Next::Do(Step::Bind { id, hostnames, .. }) => Next::Do(Step::Bind { id, hostnames, origin: Origin::Created }),
+            Next::Do(Step::Bind { id, hostnames, .. }) => {
+                Next::Do(Step::Bind { id, hostnames, origin: Origin::Created })
+            }
             other => other,
         },
         (_, Lookup::Found { tenants, .. }) if tenants.first().is_some_and(|(found, _)| found == id) => {
@@ -267,9 +270,13 @@ fn candidates(tenants: &[(TenantId, Hostname)], nameless: usize) -> String {
     let more = if nameless > 0 { format!(", and {nameless} without a hostname") } else { String::new() };
     match listed.len() {
         0 if nameless == 0 => {
-            "the answer to the creation was lost, and the organization API lists no tenant that was made then".to_owned()
+            "the answer to the creation was lost, and the organization API lists no tenant that was made then"
+                .to_owned()
         }
-        _ => format!("it may be one of these, which were made at that time and belong to no object: {}{more}", listed.join(" or ")),
+        _ => format!(
+            "it may be one of these, which were made at that time and belong to no object: {}{more}",
+            listed.join(" or ")
+        ),
     }
 }
 

@@ -57,11 +57,7 @@ fn an_estimate_is_the_earliest_of_all_calls_of_unknown_outcome_and_of_what_stood
             vec![called(0, 30), scheduled(0, 30, Evidence::Estimated), called(5, 10)],
             15,
         ),
-        (
-            "Qlik's own word ends the guessing",
-            vec![called(0, 30), called(5, 10), scheduled(5, 16, Evidence::Date)],
-            16,
-        ),
+        ("Qlik's own word ends the guessing", vec![called(0, 30), called(5, 10), scheduled(5, 16, Evidence::Date)], 16),
     ] {
         assert_eq!(state(entries).earliest_purge(), Some(at(earliest)), "{title}");
     }
@@ -70,12 +66,8 @@ fn an_estimate_is_the_earliest_of_all_calls_of_unknown_outcome_and_of_what_stood
 
 #[test]
 fn the_history_of_windows_is_kept() {
-    let seen = state(vec![
-        called(0, 30),
-        scheduled(0, 30, Evidence::Date),
-        called(5, 90),
-        scheduled(5, 95, Evidence::Date),
-    ]);
+    let seen =
+        state(vec![called(0, 30), scheduled(0, 30, Evidence::Date), called(5, 90), scheduled(5, 95, Evidence::Date)]);
     assert_eq!(seen.deactivated_at, Some(at(0)), "a restarted window does not move the deactivation");
     assert_eq!(seen.days(), Some(90));
     let windows: Vec<_> = seen.windows.iter().map(|w| (w.days, w.purge_at, w.replaced)).collect();
@@ -87,10 +79,8 @@ fn the_history_of_windows_is_kept() {
 
 #[test]
 fn a_tenant_in_use_wins_over_a_purge_on_record() {
-    let purged = OffboardingEntry {
-        confirmed_by: Some(PurgeConfirmation::Waiver),
-        ..entry(OffboardingEvent::Purged, at(31))
-    };
+    let purged =
+        OffboardingEntry { confirmed_by: Some(PurgeConfirmation::Waiver), ..entry(OffboardingEvent::Purged, at(31)) };
     let gone = entry(OffboardingEvent::SeenGone, at(30));
     let entries = vec![called(0, 30), scheduled(0, 30, Evidence::Date), gone, purged];
     let seen = state(entries.clone());

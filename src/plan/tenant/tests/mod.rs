@@ -1,6 +1,7 @@
 //! The whole policy against a small model of the world: Qlik Cloud, the object, the records, and operator processes that
 //! lose answers and die. What must never happen is checked after each step, whatever the order of events.
 
+mod record;
 mod sight;
 mod table;
 mod world;
@@ -27,6 +28,8 @@ enum Event {
     RemoveFinalizer,
     SpoilConfirm,
     MendConfirm,
+    /// From now on Qlik Cloud does not say when a tenant's state changed, or does again.
+    Says(bool),
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -55,6 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::RemoveFinalizer),
         1 => Just(Event::SpoilConfirm),
         1 => Just(Event::MendConfirm),
+        1 => any::<bool>().prop_map(Event::Says),
     ]
 }
 
@@ -72,6 +76,7 @@ fn happen(world: &mut World, event: &Event) {
         Event::RemoveFinalizer => world.remove_finalizer(),
         Event::SpoilConfirm => world.confirm(Some("other.us.qlikcloud.com")),
         Event::MendConfirm => world.confirm(Some(world::HOSTNAME)),
+        Event::Says(says) => world.says_when = *says,
     }
 }
 
@@ -93,7 +98,7 @@ proptest! {
         (on_delete, release, organization) in policy(),
         events in prop::collection::vec(event(), 1..60),
     ) {
-        let mut world = World::new(on_delete, release, organization);
+        let mut world = World::new((on_delete, release), organization);
         for event in &events {
             happen(&mut world, event);
         }
@@ -105,7 +110,7 @@ proptest! {
         (on_delete, release, organization) in policy(),
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut world = World::new(on_delete, release, organization);
+        let mut world = World::new((on_delete, release), organization);
         for event in &events {
             happen(&mut world, event);
         }
@@ -118,7 +123,7 @@ proptest! {
         fates in prop::collection::vec(fate(), 0..25),
         off in any::<bool>(),
     ) {
-        let mut world = World::new(OnDelete::Retain, ReleasePolicy::Scheduled, true);
+        let mut world = World::new((OnDelete::Retain, ReleasePolicy::Scheduled), true);
         if off {
             world.settle();
             world.declare(Lifecycle::Deactivated);

@@ -4,7 +4,7 @@ use super::world::{HOSTNAME, ID, Tenant, World};
 use crate::crd::Origin;
 use crate::plan::Deletion;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
-use crate::plan::tenant::{Asks, Bound, Lookup, Seen, View, current_record};
+use crate::plan::tenant::{AliasSeen, Asks, Bound, Lookup, Seen, View, current_record};
 use crate::qlik::{self, Hostname, Hosts, Region, TenantId, TenantStatus};
 use jiff::Timestamp;
 
@@ -16,7 +16,8 @@ impl World {
         let known = |intent: &Intent| self.process.calls.get(&intent.nonce).copied().unwrap_or(Call::Unknown);
         let mut intent = match &self.intent {
             None => IntentSeen::None,
-            Some(intent) => IntentSeen::Found { intent: intent.clone(), call: known(intent) },
+            // As it stands in the annotation.
+            Some(intent) => IntentSeen::read(serde_json::to_string(intent).ok().as_deref(), known),
         };
         if let IntentSeen::Found { intent, call } = &mut intent
             && self.records.iter().any(|r| Some(&r.name) == intent.record.as_ref() && r.is_resolved())
@@ -38,15 +39,19 @@ impl World {
             uid: "uid".into(),
             deletion: if self.deleting { Deletion::Requested } else { Deletion::None },
             held: self.held,
-            tenant: if bound.is_some() { self.view(&id) } else { View::NotAsked },
+            tenant: if bound.is_some() || intent.created().is_some() { self.view(&id) } else { View::NotAsked },
             bound,
+            hostless: None,
+            unwritten: !self.written,
             intent,
             other_owner: None,
             record,
             lost: None,
             previous: None,
+            released: self.let_go,
+            alias: AliasSeen::NotAsked,
             lookup: match (take_over, self.organization) {
-                (true, true) => Lookup::Found { tenants: self.found(), rivals: 0 },
+                (true, true) => Lookup::Found { tenants: self.found(), rivals: 0, nameless: 0, ours: self.ours },
                 (true, false) => Lookup::Impossible,
                 (false, _) => Lookup::NotAsked,
             },
@@ -73,12 +78,12 @@ impl World {
             Tenant::Off(_) => View::Disabled,
             Tenant::Active => View::Active(Box::new(qlik::Tenant {
                 id: id.clone(),
-                name: "Acme".into(),
+                name: Some("Acme".into()),
                 hostnames: vec![HOSTNAME.parse().unwrap()],
                 status: TenantStatus::Active,
                 region: None,
                 created: None,
-                status_changed: self.status_changed,
+                status_changed: self.status_changed.or(self.created_at).filter(|_| self.says_when),
                 created_by: None,
                 settings: qlik::TenantSettings::default(),
             })),

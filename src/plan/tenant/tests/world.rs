@@ -1,8 +1,12 @@
 //! A model of the world around one tenant. It applies the planner's steps the way the operator does.
 
-use crate::crd::{EraseSecrets, Evidence, Lifecycle, OffboardingPhase, OnDelete, ReleasePolicy, Trigger};
+use super::record;
+use crate::crd::{
+    EraseSecrets, Evidence, Lifecycle, OffboardingEvent, OffboardingPhase, OnDelete, ReleasePolicy, Trigger,
+};
 use crate::plan::Next;
-use crate::plan::intent::{Call, Intent, IntentStep, TAKE_OVER};
+use crate::plan::intent::{Call, Intent, IntentStep, Outcome, TAKE_OVER};
+use crate::plan::offboarding::history::entry;
 use crate::plan::tenant::{Desired, RecordSeen, Step, next};
 use crate::qlik::{Hostname, PurgeDays, Region};
 use jiff::{SignedDuration, Timestamp};
@@ -36,7 +40,7 @@ pub(super) enum Tenant {
 pub(super) struct Process {
     pub(super) calls: HashMap<String, Call>,
     pub(super) created: bool,
-    pub(super) answered: Option<(Timestamp, Timestamp)>,
+    pub(super) answered: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) reactivated: Option<Timestamp>,
 }
 
@@ -51,6 +55,10 @@ pub(super) struct World {
     pub(super) created_at: Option<Timestamp>,
     pub(super) status_changed: Option<Timestamp>,
     pub(super) organization: bool,
+    /// The setting says that this operator alone makes tenants.
+    pub(super) ours: bool,
+    /// Qlik Cloud says when a tenant's state changed; its schema has that optional.
+    pub(super) says_when: bool,
     pub(super) deleting: bool,
     pub(super) held: bool,
     pub(super) bound: bool,
@@ -65,10 +73,12 @@ pub(super) struct World {
     pub(super) unknown_since: Option<Timestamp>,
     pub(super) nonces: usize,
     pub(super) meddled: bool,
+    /// The record says that the object let its tenant go.
+    pub(super) let_go: bool,
 }
 
 impl World {
-    pub(super) fn new(on_delete: OnDelete, release: ReleasePolicy, organization: bool) -> Self {
+    pub(super) fn new((on_delete, release): (OnDelete, ReleasePolicy), organization: bool) -> Self {
         let confirm = HOSTNAME.parse().ok();
         let want = Desired {
             region: Region::Us,
@@ -94,6 +104,8 @@ impl World {
             created_at: None,
             status_changed: None,
             organization,
+            ours: organization,
+            says_when: true,
             deleting: false,
             held: false,
             bound: false,
@@ -106,6 +118,7 @@ impl World {
             unknown_since: None,
             nonces: 0,
             meddled: false,
+            let_go: false,
         }
     }
 
@@ -117,11 +130,7 @@ impl World {
             self.tenant = Tenant::Purged;
         }
         // The record's own controller follows the countdown.
-        for record in &mut self.records {
-            if record.phase == OffboardingPhase::Scheduled && record.purge_at.is_some_and(|at| self.now >= at) {
-                record.phase = OffboardingPhase::Purged;
-            }
-        }
+        record::follow(self);
     }
 
     pub(super) fn restart(&mut self) {
@@ -236,7 +245,13 @@ impl World {
                     self.restart();
                 }
             }
-            Next::Release => self.released = self.deleting,
+            Next::Release => {
+                let alive = matches!(self.tenant, Tenant::Active) && self.bound && self.held;
+                let open = [OffboardingPhase::Requested, OffboardingPhase::Scheduled, OffboardingPhase::Purged];
+                let recorded = self.let_go || self.records.iter().any(|record| open.contains(&record.phase()));
+                assert!(!self.deleting || !alive || recorded, "a tenant in use is forgotten");
+                self.released = self.deleting;
+            }
             Next::Settled { .. } | Next::Wait { .. } => self.publish(),
         }
     }
@@ -274,8 +289,11 @@ impl World {
                     at: self.now,
                     record: a.record.or(own),
                     replaces: a.replaces,
+                    outcome: None,
                     nonce,
                 });
+                // A fresh announcement: what was not known of an earlier call is resolved by now.
+                self.meddled = false;
             }
             Step::Create => {
                 assert!(self.held, "nothing is created for an object that nobody holds");
@@ -291,6 +309,26 @@ impl World {
                 }
             }
             Step::Bind { .. } => self.bound |= done,
+            Step::CloseIntent => {
+                if let (true, Some(intent)) = (done, &mut self.intent) {
+                    let hostname = HOSTNAME.parse().ok();
+                    intent.outcome = Some(Outcome::Created { tenant_id: super::world::ID.parse().unwrap(), hostname });
+                }
+            }
+            Step::RecordRelease => {
+                if done {
+                    self.open_record(Trigger::Release, true);
+                    self.enter(OffboardingEvent::Released);
+                    self.let_go = true;
+                }
+            }
+            Step::NoteCall { days, .. } => {
+                if done {
+                    let (now, days) = (self.now, Some(days));
+                    let called = crate::crd::OffboardingEntry { days, ..entry(OffboardingEvent::Called, now) };
+                    self.note_entry(&called);
+                }
+            }
             Step::OpenRecord(trigger) => self.open_record(trigger, done),
             Step::RestoreRecord(record) => self.records.extend(done.then_some(*record)),
             Step::Deactivate { confirm, .. } => {
@@ -307,7 +345,7 @@ impl World {
                 if fate == Fate::Done {
                     self.note(IntentStep::Deactivate, Call::Closed);
                     let at = self.now + SignedDuration::from_hours(24 * 30);
-                    self.process.answered = Some((self.now, at));
+                    self.process.answered = Some((self.now, Some(at)));
                     self.schedule(Some(at), Some(Evidence::Date));
                 }
             }
@@ -327,8 +365,13 @@ impl World {
                 }
             }
             Step::CloseRecord { record, phase } if done => {
+                let event = match phase {
+                    OffboardingPhase::Cancelled => OffboardingEvent::Cancelled,
+                    _ => OffboardingEvent::Reactivated,
+                };
+                let over = entry(event, self.now);
                 let record = self.records.iter_mut().find(|r| r.name == record).expect("on record");
-                record.phase = phase;
+                record.state = record.state.clone().after(&over);
             }
             Step::Announce(_) | Step::Patch(_) | Step::Schedule { .. } | Step::CloseRecord { .. } => {}
             Step::PlanErasure { .. } | Step::Erase(_) | Step::ConfirmErasure { .. } => unreachable!("nothing to erase"),
@@ -341,7 +384,10 @@ impl World {
         assert_eq!(Some(confirm), self.want.confirm.as_ref(), "not the hostname that was written");
         assert_eq!(confirm.as_str(), HOSTNAME, "not the tenant's hostname");
         assert_eq!(self.tenant, Tenant::Active, "deactivated once more: the countdown would restart");
-        assert!(self.records.iter().any(|r| r.phase == OffboardingPhase::Requested), "without a record");
+        assert!(
+            self.records.iter().any(|r| r.phase() == OffboardingPhase::Requested && r.state.has_call(30)),
+            "without a record"
+        );
         if let Some(since) = self.unknown_since {
             let age = self.now.duration_since(since);
             let take_over = SignedDuration::try_from(TAKE_OVER).unwrap();
@@ -355,10 +401,12 @@ impl World {
         }
         let announced = self.intent.as_ref().and_then(|intent| intent.record.clone());
         let name = match trigger {
-            Trigger::OutOfBand => format!("acme-out-{}", self.records.len()),
+            Trigger::OutOfBand | Trigger::Release => format!("acme-out-{}", self.records.len()),
             Trigger::Lifecycle | Trigger::Deletion => announced.expect("announced first"),
         };
-        self.offboarding = Some(name.clone());
+        if trigger != Trigger::Release {
+            self.offboarding = Some(name.clone());
+        }
         self.process.answered = None;
         self.records.push(RecordSeen {
             name,
@@ -367,20 +415,29 @@ impl World {
             tenant_name: "acme".into(),
             uid: "uid".into(),
             trigger,
-            phase: OffboardingPhase::Requested,
             requested_at: self.now,
             purge_after_days: 30,
-            deactivated_at: None,
-            purge_at: None,
-            evidence: None,
-            erased: Vec::new(),
+            copied: false,
+            state: crate::plan::offboarding::history::State::default(),
+            secrets: Vec::new(),
         });
+        if matches!(trigger, Trigger::Lifecycle | Trigger::Deletion) {
+            let called = crate::crd::OffboardingEntry { days: Some(30), ..entry(OffboardingEvent::Called, self.now) };
+            self.note_entry(&called);
+        }
     }
 
     fn schedule(&mut self, purge_at: Option<Timestamp>, evidence: Option<Evidence>) {
-        let now = self.now;
+        self.note_entry(&record::scheduled(self.now, purge_at, evidence));
+    }
+
+    fn enter(&mut self, event: OffboardingEvent) {
+        self.note_entry(&entry(event, self.now));
+    }
+
+    /// Adds to the newest record.
+    fn note_entry(&mut self, entry: &crate::crd::OffboardingEntry) {
         let record = self.records.iter_mut().max_by_key(|r| r.requested_at).expect("on record");
-        record.phase = OffboardingPhase::Scheduled;
-        (record.purge_at, record.evidence, record.deactivated_at) = (purge_at, evidence, Some(now));
+        record.state = record.state.clone().after(entry);
     }
 }
