@@ -1,8 +1,12 @@
 //! The operator's settings. The only reader of flags, environment and files.
 
+mod election;
+
 use crate::plan::duration;
 use crate::qlik::{ClientId, Credential, Endpoints, Hostname, Region, Secret};
+use crate::term::Pace;
 use clap::Args;
+pub use election::ElectionArgs;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,6 +51,9 @@ pub struct RunArgs {
     /// one operator.
     #[arg(long, env = "QLIK_OPERATOR_LEADER_ELECTION_LEASE", value_name = "NAMESPACE/NAME")]
     pub leader_election_lease: Option<String>,
+    /// How the election goes by the clock.
+    #[command(flatten)]
+    pub election: ElectionArgs,
     /// Passes that may run at the same time, for each kind and namespace.
     #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
@@ -118,6 +125,8 @@ pub struct Settings {
     pub subscription: Option<String>,
     /// Namespace and name of the Lease of the leader election, where there is one.
     pub lease: Option<(String, String)>,
+    /// How its election goes by the clock.
+    pub pace: Pace,
     /// Names this cluster, where the settings do.
     pub cluster_id: Option<String>,
     /// Passes at the same time.
@@ -189,6 +198,7 @@ impl Settings {
             organization: args.organization_credentials.clone(),
             subscription: args.organization_subscription.clone(),
             lease: args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?,
+            pace: args.election.pace()?,
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
             drain: args.drain,

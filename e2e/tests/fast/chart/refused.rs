@@ -4,7 +4,7 @@ use e2e::chart::Release;
 use e2e::cluster::binaries::Helm;
 
 /// Values, and the part of the answer that tells what to do.
-const WRONG: [(&str, &str); 26] = [
+const WRONG: [(&str, &str); 28] = [
     ("replica: 2", "additional properties 'replica' not allowed"),
     ("replicas: two", "at '/replicas': got string, want integer"),
     ("replicas: 100", "at '/replicas': maximum: got 100, want 9"),
@@ -38,6 +38,8 @@ const WRONG: [(&str, &str); 26] = [
     ("organization: {subscription: s}", "organization.subscription is of no use without organization.existingSecret"),
     ("drain: 25", "at '/drain': got number, want string"),
     ("drain: 25 seconds", "drain \"25 seconds\" is not a time such as 25s or 1m30s"),
+    ("leaderElection: {leaseDuration: 15}", "at '/leaderElection/leaseDuration': got number, want string"),
+    ("leaderElection: {retryPeriod: soon}", "leaderElection.retryPeriod \"soon\" is not a time such as 15s or 1m30s"),
     ("log: {format: xml}", "at '/log/format': value must be one of 'text', 'json'"),
     (
         "qlik: {domain: 'https://qlikcloud.com'}",
