@@ -12,7 +12,7 @@ mod trap;
 mod witness;
 
 pub use children::{Inside, child_manifest, client_manifest};
-pub use faults::faults;
+pub use faults::{Fault, faults};
 pub use installation::INSTALLED;
 pub use objects::{condition, manifest};
 pub use operator::{Operator, address};
