@@ -2,6 +2,7 @@
 
 use e2e::chart::Release;
 use e2e::cluster::binaries::Helm;
+use e2e::nightly::nightly;
 
 /// Values, and the part of the answer that tells what to do.
 const WRONG: [(&str, &str); 28] = [
@@ -66,7 +67,9 @@ const WRONG: [(&str, &str); 28] = [
 async fn wrong_values_are_refused_in_words_that_help() {
     let mut unhelpful = Vec::new();
     for helm in Helm::ALL {
-        for (values, told) in WRONG {
+        // The words are the chart's own and those of one library of schemas in both; Helm 3 is asked about all by night.
+        let every = if helm == Helm::V4 || nightly() { 1 } else { 7 };
+        for (values, told) in WRONG.into_iter().step_by(every) {
             let done = Release { helm, ..Release::new(values) }.template().await.unwrap();
             if done.success() || !done.stderr.contains(told) {
                 unhelpful.push(format!("{helm:?}: {values}\n  wanted: {told}\n  said: {}", done.stderr));

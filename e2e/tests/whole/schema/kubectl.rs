@@ -1,4 +1,4 @@
-//! Manifests through kubectl, as users send them.
+//! Manifests, and kubectl as users send them by it.
 
 use e2e::cluster::Output;
 use e2e::stage::{Setup, Stage};
@@ -36,14 +36,14 @@ pub(crate) fn read<T: DeserializeOwned>(yaml: &str) -> Result<T, String> {
     serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
-/// What the API server would say to a manifest.
+/// What kubectl would say to a manifest.
 pub(crate) async fn try_out(stage: &Stage, manifest: &str) -> Output {
     let args = ["apply", "--namespace", stage.ns(), "--dry-run=server", "--output=yaml", "--filename=-"];
     stage.cluster.kubectl(&args, manifest).await.unwrap()
 }
 
-/// Why the API server did not refuse a manifest with these words; nothing when it did.
-pub(crate) async fn not_refused(stage: &Stage, manifest: &str, says: &str) -> Option<String> {
+/// Why kubectl did not show these words when it was to apply a manifest; nothing when it did.
+pub(crate) async fn not_shown(stage: &Stage, manifest: &str, says: &str) -> Option<String> {
     let answer = try_out(stage, manifest).await;
     if answer.success() {
         return Some(format!("accepted, where it should have said: {says}"));

@@ -7,6 +7,7 @@ mod explain;
 mod kubectl;
 mod provider_updates;
 mod refused;
+mod server;
 mod table;
 mod updates;
 mod wrong;
