@@ -1,6 +1,6 @@
 //! Combinations of values, each as the API server sees it.
 
-use super::site::{OPERATOR, plane};
+use super::site::OPERATOR;
 use e2e::chart::{Release, folder};
 use e2e::cluster::Cluster;
 use e2e::cluster::binaries::Helm;
@@ -33,8 +33,8 @@ const COMBINATIONS: [&str; 22] = [
     "image: {repository: r.example.com:5000/a/b, tag: ''}\nimagePullSecrets: [{name: r}]\npodLabels: {x: 'y'}\nextraEnv: [{name: A, value: b}]",
 ];
 
-async fn prepared() -> &'static Cluster {
-    let cluster = plane().await.unwrap();
+async fn prepared() -> Cluster {
+    let cluster = Cluster::private().await.unwrap();
     cluster.apply_crds(MONITORING).await.unwrap();
     cluster.apply_crds(&qlik_operator::cli::crds()).await.unwrap();
     for namespace in [OPERATOR, "customers", "partners"] {

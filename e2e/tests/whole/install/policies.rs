@@ -1,6 +1,5 @@
 //! The admission policies that a cluster's administrator can switch on, as users in and outside of the groups meet them.
 
-use super::site::plane;
 use e2e::chart::Release;
 use e2e::cluster::{Cluster, Identity, Output};
 use e2e::process::until;
@@ -17,7 +16,7 @@ const OFF_ARMED: &str =
 const ALL: &str = "system:masters";
 
 struct Scene {
-    cluster: &'static Cluster,
+    cluster: Cluster,
     namespace: String,
 }
 
@@ -30,7 +29,7 @@ struct User<'a> {
 impl Scene {
     /// A control plane with these policies; they are in force when one of them has refused something.
     async fn new(policies: &str, refused: &str) -> Result<Self, Error> {
-        let cluster = plane().await?;
+        let cluster = Cluster::private().await?;
         cluster.apply_crds(&qlik_operator::cli::crds()).await?;
         let rendered = Release::new(&format!("admissionPolicies: {policies}")).render().await?;
         let own: Vec<_> = rendered.into_iter().filter(|d| d.kind().starts_with("ValidatingAdmission")).collect();
@@ -39,10 +38,11 @@ impl Scene {
         let applied = cluster.kubectl(&["apply", "-f", "-"], &list.to_string()).await?;
         assert!(applied.success() && !applied.stderr.contains("Warning"), "{}", applied.stderr);
         let scene = Self { cluster, namespace: "customers".to_owned() };
-        assert!(cluster.kubectl(&["create", "namespace", &scene.namespace], "").await?.success());
+        assert!(scene.cluster.kubectl(&["create", "namespace", &scene.namespace], "").await?.success());
         let probe = manifest("probe", refused);
         until::<_, Error, _>(Duration::from_secs(60), "the policy is in force", async || {
-            let done = cluster.kubectl(&["create", "-n", "customers", "--dry-run=server", "-f", "-"], &probe).await?;
+            let done =
+                scene.cluster.kubectl(&["create", "-n", "customers", "--dry-run=server", "-f", "-"], &probe).await?;
             Ok((!done.success()).then_some(()))
         })
         .await?;

@@ -1,7 +1,6 @@
 //! A place where the operator is installed, upgraded and uninstalled.
 
 use e2e::chart::{Container, folder, repository};
-use e2e::cluster::Cluster;
 use e2e::cluster::audit::{Filter, Position};
 use e2e::cluster::binaries::Helm;
 use e2e::process::Guarded;
@@ -34,15 +33,10 @@ pub(crate) struct Site {
     files: PathBuf,
 }
 
-/// A control plane that nobody else uses. It lives as long as this process, like the shared one.
-pub(crate) async fn plane() -> Result<&'static Cluster, Error> {
-    Ok(Box::leak(Box::new(Cluster::private().await?)))
-}
-
 impl Site {
     /// The namespaces with the Secrets in them, as a platform engineer would prepare them; nothing is installed yet.
     pub(crate) async fn new(way: Way, mode: Mode) -> Result<Self, Error> {
-        let stage = Stage::on(plane().await?, Setup { installed: false, ..Setup::new("customers") }).await?;
+        let stage = Stage::alone(Setup { installed: false, ..Setup::new("customers") }).await?;
         let files = stage.directory().join("files");
         for (from, to) in
             [(folder(), "chart"), (repository().join("config"), "config"), (repository().join("crds"), "crds")]

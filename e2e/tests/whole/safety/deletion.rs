@@ -1,7 +1,6 @@
 //! Deletions that were not meant, or not meant like that.
 
 use super::support::*;
-use e2e::cluster::Cluster;
 use e2e::sim::Status;
 use e2e::stage::{Setup, Stage, condition, manifest};
 use k8s_openapi::api::core::v1::Namespace;
@@ -85,9 +84,8 @@ async fn namespace_delete() {
 
 #[tokio::test]
 async fn crd_delete() {
-    // Ends with this process: the whole kind goes, which no other test could bear.
-    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::private().await.unwrap()));
-    let stage = Stage::on(cluster, Setup::new("kind")).await.unwrap();
+    // The whole kind goes, which no other test could bear.
+    let stage = Stage::alone(Setup::new("kind")).await.unwrap();
     let operator = stage.operator().await.unwrap();
     onboard(&stage, "acme", &deletable("acme", "")).await;
     let crds: Api<CustomResourceDefinition> = Api::all(stage.admin());

@@ -2,7 +2,6 @@
 //! finalizers of others, an end in the middle of a call.
 
 use super::support::*;
-use e2e::cluster::Cluster;
 use e2e::sim::{Effect, FaultPlan, Match};
 use e2e::stage::rights::SECRETS;
 use e2e::stage::{PATIENCE, Setup, Stage, manifest};
@@ -10,8 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn private(prefix: &str) -> Stage {
-    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::private().await.unwrap()));
-    Stage::on(cluster, Setup::new(prefix)).await.unwrap()
+    Stage::alone(Setup::new(prefix)).await.unwrap()
 }
 
 async fn raw(stage: &Stage, name: &str) -> Value {

@@ -1,13 +1,11 @@
 //! A definition that is deleted while the operator works: it is named, waited for, and worked with once it is back.
 
-use e2e::cluster::Cluster;
 use e2e::stage::{Error, Inside, PATIENCE, Setup, Stage, address, client_manifest, is_ready, manifest};
 
 #[tokio::test]
 async fn a_definition_that_is_deleted_is_missed_until_it_is_back() {
     // In a shared cluster, objects that other tests left would keep the definition from going.
-    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::private().await.unwrap()));
-    let stage = Stage::on(cluster, Setup::new("gone")).await.unwrap();
+    let stage = Stage::alone(Setup::new("gone")).await.unwrap();
     let operator = stage.operator_with(stage.identity.kubeconfig(), &["--listen", "127.0.0.1:0"]).await.unwrap();
     let url = format!("http://{}/readyz", address(&operator, "serving /livez").await.unwrap());
     let says = async |words: &str| {
