@@ -19,8 +19,9 @@ lint:
 doc:
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps
 
-# What decides about a change while it is made, cheap things first, with the number of tests of each tier at the end.
-test: fmt lint doc
+# What decides about a change while it is made, cheap things first (fmt, lint, doc), with the number of tests of each tier and
+# the time of each step at the end.
+test:
 	.ci/tiers test
 
 # What means something only by many repetitions or long waits, and would make `make test` twice as long.
@@ -69,7 +70,7 @@ scan: $(SCANNER)
 	target/local-kubernetes/kubectl kustomize config/default > target/scan/default.yaml
 	target/local-kubernetes/kubectl kustomize config/namespaced > target/scan/namespaced.yaml
 	target/local-helm/helm template qlik-operator charts/qlik-operator --namespace qlik-operator \
-	  --values e2e/tests/chart/everything.yaml > target/scan/everything.yaml
+	  --values e2e/tests/fast/chart/everything.yaml > target/scan/everything.yaml
 	$(SCANNER) --config-file .checkov.yaml --directory target/scan
 
 $(SCANNER):

@@ -1,8 +1,12 @@
 //! The operator's settings. The only reader of flags, environment and files.
 
+mod election;
+
 use crate::plan::duration;
 use crate::qlik::{ClientId, Credential, Endpoints, Hostname, Region, Secret};
+use crate::term::Pace;
 use clap::Args;
+pub use election::ElectionArgs;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,6 +63,9 @@ pub struct RunArgs {
     /// one operator.
     #[arg(long, env = "QLIK_OPERATOR_LEADER_ELECTION_LEASE", value_name = "NAMESPACE/NAME")]
     pub leader_election_lease: Option<String>,
+    /// How the election goes by the clock.
+    #[command(flatten)]
+    pub election: ElectionArgs,
     /// Passes that may run at the same time, for each kind and namespace.
     #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
@@ -135,6 +142,8 @@ pub struct Settings {
     pub requested_by_is_stamped: bool,
     /// Namespace and name of the Lease of the leader election, where there is one.
     pub lease: Option<(String, String)>,
+    /// How its election goes by the clock.
+    pub pace: Pace,
     /// Names this cluster, where the settings do.
     pub cluster_id: Option<String>,
     /// Passes at the same time.
@@ -209,6 +218,7 @@ impl Settings {
             organization_is_ours: args.organization_is_ours,
             adoption: args.adoption_namespaces.iter().map(|name| name.trim().to_owned()).collect(),
             lease: args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?,
+            pace: args.election.pace()?,
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,
             drain: args.drain,

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::engine::{Error, within};
 use crate::health::{Health, Need};
-use crate::term::Term;
+use crate::term::{Pace, Term};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, PostParams};
@@ -15,20 +15,12 @@ use kube::core::ObjectMeta;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a lease lasts after its last renewal.
-const LEASE: Duration = Duration::from_secs(15);
-/// Without a renewal for this long the leader stops, well before its lease has expired for the others.
-const RENEW_WITHIN: Duration = Duration::from_secs(10);
-/// Between two renewals.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// Between two looks of those who stand by: a lease that is given up is taken within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
 /// A candidate for the lease, and its holder once elected.
 pub struct Candidate {
     api: Api<Lease>,
     name: String,
     identity: String,
+    pace: Pace,
     clock: Clock,
     term: Term,
     health: Arc<Health>,
@@ -40,13 +32,13 @@ impl Candidate {
     /// Prepares the candidacy; nothing is asked yet. Whether the lease can be seen goes to `health`.
     pub fn new(
         client: kube::Client,
-        (namespace, name): (&str, &str),
+        ((namespace, name), pace): ((&str, &str), Pace),
         identity: &str,
         (clock, health): (Clock, Arc<Health>),
     ) -> Self {
         let api = Api::namespaced(client, namespace);
         let term = Term::not_begun();
-        Self { api, name: name.to_owned(), identity: identity.to_owned(), clock, term, health, seen: None }
+        Self { api, name: name.to_owned(), identity: identity.to_owned(), pace, clock, term, health, seen: None }
     }
 
     /// What tells the rest of the process whether it may act.
@@ -85,7 +77,7 @@ impl Candidate {
         let pulse = self.health.follow("leader election");
         loop {
             pulse.beat();
-            pause(RENEW_EVERY).await;
+            pause(self.pace.retry_period).await;
             match self.look().await {
                 Ok(true) => renewed = self.clock.monotonic(),
                 Ok(false) => return,
@@ -93,7 +85,7 @@ impl Candidate {
                     tracing::warn!(lease = self.name, error = error.chain(), "the lease was not renewed yet");
                 }
             }
-            if self.clock.monotonic().saturating_sub(renewed) >= RENEW_WITHIN {
+            if self.clock.monotonic().saturating_sub(renewed) >= self.pace.renew_deadline {
                 return;
             }
         }
@@ -151,7 +143,7 @@ impl Candidate {
             }
         };
         self.seen = Some((written, asked));
-        self.term.set(asked.saturating_add(RENEW_WITHIN));
+        self.term.set(asked.saturating_add(self.pace.renew_deadline));
         Ok(true)
     }
 
@@ -178,7 +170,8 @@ impl Candidate {
     /// Until the next look of one who stands by: sooner when the lease lapses sooner.
     fn until_next_look(&self) -> Duration {
         let lapse = self.seen.as_ref().map(|(lease, _)| self.lapses_in(lease)).filter(|lapse| !lapse.is_zero());
-        lapse.map_or(LOOK_EVERY, |lapse| lapse.min(LOOK_EVERY))
+        let look_every = self.pace.look_every();
+        lapse.map_or(look_every, |lapse| lapse.min(look_every))
     }
 
     /// What the lease says once it is ours.
@@ -188,7 +181,7 @@ impl Candidate {
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(i32::try_from(LEASE.as_secs()).unwrap_or(i32::MAX)),
+            lease_duration_seconds: Some(i32::try_from(self.pace.lease_duration.as_secs()).unwrap_or(i32::MAX)),
             acquire_time: before
                 .filter(|_| renewal)
                 .and_then(|spec| spec.acquire_time.clone())

@@ -5,6 +5,7 @@ pub mod canary;
 pub mod chart;
 pub mod cluster;
 pub mod load;
+pub mod nightly;
 pub mod node;
 pub mod openmetrics;
 pub mod playground;

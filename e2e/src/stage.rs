@@ -12,7 +12,7 @@ mod trap;
 mod witness;
 
 pub use children::{Inside, child_manifest, client_manifest};
-pub use faults::faults;
+pub use faults::{Fault, faults};
 pub use installation::INSTALLED;
 pub use objects::{condition, manifest};
 pub use operator::{Operator, address};
@@ -82,6 +82,17 @@ pub struct Stage {
     admin: kube::Client,
     setup: Setup,
     directory: TempDir,
+    /// The last to go: what goes before it may still ask the API server for something.
+    _plane: Option<Alone>,
+}
+
+/// A control plane that no other stage is on.
+struct Alone(&'static Cluster);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
 }
 
 /// How long anything on a stage may take to come about on a busy machine.
@@ -91,6 +102,13 @@ impl Stage {
     /// Sets up a stage on the shared control plane; no operator runs yet.
     pub async fn new(setup: Setup) -> Result<Self, Error> {
         Self::on(Cluster::shared().await?, setup).await
+    }
+
+    /// Sets up a stage on a control plane of its own, which ends with it.
+    pub async fn alone(setup: Setup) -> Result<Self, Error> {
+        let plane = Alone(Cluster::lasting().await?);
+        let stage = Self::on(plane.0, setup).await?;
+        Ok(Self { _plane: Some(plane), ..stage })
     }
 
     /// Sets up a stage on this control plane.
@@ -107,7 +125,7 @@ impl Stage {
         if setup.installed {
             rights::elections(cluster, namespace.name()).await?;
         }
-        let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory };
+        let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory, _plane: None };
         stage.write_credentials()?;
         stage.write_secrets().await?;
         Ok(stage)

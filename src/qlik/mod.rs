@@ -12,6 +12,8 @@ mod classify;
 mod cloud;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod identity_provider;
 #[cfg(test)]
 mod identity_provider_tests;

@@ -99,7 +99,7 @@ pub(crate) async fn run(args: &RunArgs, filter: LogFilter) -> Result<(), Error> 
     let holder = holder();
     let mut candidate = settings.lease.as_ref().map(|(namespace, name)| {
         let tells = (process.clock.clone(), health.clone());
-        Candidate::new(client.clone(), (namespace, name), &holder, tells)
+        Candidate::new(client.clone(), ((namespace, name), settings.pace), &holder, tells)
     });
     if let Some(candidate) = &mut candidate {
         tokio::select! {

@@ -36,6 +36,11 @@
 {{- if not (regexMatch "^([0-9]+m)?([0-9]+s)?$" .Values.drain) -}}
   {{- fail (printf "drain %q is not a time such as 25s or 1m30s" .Values.drain) -}}
 {{- end -}}
+{{- range $name, $time := .Values.leaderElection -}}
+  {{- if and $time (not (regexMatch "^([0-9]+m)?([0-9]+s)?$" $time)) -}}
+    {{- fail (printf "leaderElection.%s %q is not a time such as 15s or 1m30s" $name $time) -}}
+  {{- end -}}
+{{- end -}}
 {{- if and .Values.otlp.endpoint (not (regexMatch "^https?://[^/]+" .Values.otlp.endpoint)) -}}
   {{- fail (printf "otlp.endpoint %q is not a URL such as http://collector.monitoring:4318" .Values.otlp.endpoint) -}}
 {{- end -}}

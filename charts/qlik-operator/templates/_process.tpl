@@ -16,6 +16,18 @@ overlay can change one of them without repeating the others.
   value: 127.0.0.1:8081
 - name: QLIK_OPERATOR_LEADER_ELECTION_LEASE
   value: $(POD_NAMESPACE)/{{ include "qlik-operator.fullname" . }}
+{{- with $v.leaderElection.leaseDuration }}
+- name: QLIK_OPERATOR_LEADER_ELECT_LEASE_DURATION
+  value: {{ . | quote }}
+{{- end }}
+{{- with $v.leaderElection.renewDeadline }}
+- name: QLIK_OPERATOR_LEADER_ELECT_RENEW_DEADLINE
+  value: {{ . | quote }}
+{{- end }}
+{{- with $v.leaderElection.retryPeriod }}
+- name: QLIK_OPERATOR_LEADER_ELECT_RETRY_PERIOD
+  value: {{ . | quote }}
+{{- end }}
 {{- with $v.namespaces }}
 - name: QLIK_OPERATOR_NAMESPACES
   value: {{ join "," . | quote }}

@@ -58,6 +58,13 @@ impl Keeper {
         }
     }
 
+    /// Lets it end, and everything with it, in its own time.
+    pub(super) fn let_go(&self) {
+        if let Ok(mut line) = self.line.try_lock() {
+            drop(line.commands.take());
+        }
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }

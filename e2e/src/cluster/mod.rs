@@ -90,6 +90,17 @@ impl Cluster {
         Self::start(&["--controllers", "*", "--advertise", &address.to_string()]).await
     }
 
+    /// The same for what has to borrow it for as long as this process runs. It ends with the process, or when it is
+    /// [let go](Self::let_go).
+    pub async fn lasting() -> Result<&'static Self, Error> {
+        Ok(Box::leak(Box::new(Self::private().await?)))
+    }
+
+    /// Lets a cluster that was started here end, since nobody needs it any more.
+    pub fn let_go(&self) {
+        self.keeper.let_go();
+    }
+
     async fn start(settings: &[&str]) -> Result<Self, Error> {
         let (keeper, line) = Keeper::start(settings).await?;
         let ready: Ready =

@@ -1,0 +1,7 @@
+//! What means something only by many repetitions or long waits: a thousand clients, a kill after each single request,
+//! each fault at each step, a frozen leader again and again.
+
+mod counts;
+mod crash;
+mod leader;
+mod never;
