@@ -40,9 +40,11 @@ struct Cursor {
     first: String,
 }
 
-/// The place of a key in the order of a salt.
+/// The place of a key in the order of a salt. It follows from the item's id, the last part of the key: what stands before
+/// it is a time, which no seed repeats.
 fn place(salt: &str, key: &str) -> String {
-    derived(&format!("{salt}{key}"), 32)
+    let id = key.rsplit('\u{1}').next().unwrap_or_default();
+    derived(&format!("{salt}{id}"), 32)
 }
 
 /// Orders of lists that differ from one call to the next.
@@ -91,8 +93,8 @@ impl<T> List<'_, T> {
             Some(Cursor { salt, first }) => (salt, Some(first)),
             None => (self.salt.take(), None),
         };
-        for (key, _) in &mut self.rows {
-            *key = salt.as_ref().map_or_else(|| key.clone(), |salt| place(salt, key));
+        if let Some(salt) = &salt {
+            self.rows.iter_mut().for_each(|(key, _)| *key = place(salt, key));
         }
         self.rows.sort_by(|(a, _), (b, _)| if self.descending { b.cmp(a) } else { a.cmp(b) });
         let limit = limit(options, cx)?;
