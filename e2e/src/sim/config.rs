@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::journal::Entry;
-use super::shape;
+use super::optional;
 
 /// How to start a simulator. The default listens with TLS and for administration on random loopback ports.
 #[derive(Clone)]
@@ -178,7 +178,7 @@ impl Options {
         if self.max_page == Some(0) || !self.rate_scale.is_finite() || self.rate_scale < 0.0 {
             return wrong("maxPage is at least 1, rateScale at least 0");
         }
-        shape::check(&self.omit)
+        optional::check(&self.omit)
     }
 }
 

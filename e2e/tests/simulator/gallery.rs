@@ -78,9 +78,11 @@ impl Gallery {
             "oauthTokens" => vec![self.at_tenant("GET", "/api/v1/oauth-tokens?limit=100", None).await],
             "identityProviders" => {
                 let one = format!("{LOGINS}/{}", self.provider);
-                let body = self.provider_bodies().remove(0);
+                let made = self.at_tenant("POST", LOGINS, Some(self.jwt_body())).await;
+                // a page would be too short for one more each time
+                self.at_tenant("DELETE", &format!("{LOGINS}/{}", text(&made["id"])), None).await;
                 vec![
-                    self.at_tenant("POST", LOGINS, Some(body)).await,
+                    made,
                     self.at_tenant("GET", &one, None).await,
                     self.at_tenant("GET", &format!("{LOGINS}?limit=100"), None).await,
                 ]
@@ -168,7 +170,7 @@ impl Gallery {
         let first = url(&format!("limit={}{total}", all - 1));
         let next = text(&self.ask("GET", (&first, token), None).await.body["links"]["next"]["href"]);
         let last = self.ask("GET", (&next, token), None).await.body;
-        assert_eq!(last["data"].as_array().unwrap().len(), 1, "{last}");
+        assert_eq!(last["data"].as_array().unwrap().len(), 1, "of {all} at {path}");
         last
     }
 
@@ -184,13 +186,22 @@ impl Gallery {
         })
     }
 
+    fn jwt_body(&self) -> Value {
+        json!({ "protocol": "jwtAuth", "provider": "external", "options": {
+            "issuer": "https://issuer.example.com", "staticKeys": [{ "kid": "one", "pem": self.key.line() }] } })
+    }
+
     /// Providers that have every option between them.
     fn provider_bodies(&self) -> Vec<Value> {
         let endpoints = json!({ "issuer": "https://idp.example.com", "jwks_uri": "https://idp.example.com/jwks",
-            "token_endpoint": "https://idp.example.com/token", "authorization_endpoint": "https://idp.example.com/a" });
+            "token_endpoint": "https://idp.example.com/token", "authorization_endpoint": "https://idp.example.com/a",
+            "end_session_endpoint": "https://idp.example.com/end", "userinfo_endpoint": "https://idp.example.com/who",
+            "introspection_endpoint": "https://idp.example.com/look" });
         let login = |at: &str, value: Value| {
             let mut login = json!({ "clientId": "app", "clientSecret": "s", "realm": "example.com", "scope": "openid",
-                "claimsMapping": { "sub": ["/sub"] } });
+                "claimsMapping": { "sub": ["/sub"] }, "allowedClientIds": ["app"], "audience": "qlik",
+                "idTokenSignatureAlg": "RS256", "useClaimsFromIdToken": true, "blockOfflineAccessScope": true,
+                "emailVerifiedAlwaysTrue": true, "decryptingKey": { "keyType": "RSA", "keySize": 2048 } });
             login[at] = value;
             login
         };
@@ -199,15 +210,14 @@ impl Gallery {
         let certificate = rcgen::generate_simple_self_signed(vec!["idp.example.com".to_owned()]).unwrap();
         let certificate: String = certificate.cert.pem().lines().collect();
         let saml = json!({ "entityId": "https://idp", "signOnUrl": "https://idp.example.com/sso",
-            "certificates": [{ "certificate": certificate }],
+            "certificates": [{ "certificate": certificate, "name": "first", "signature": true, "encryption": false }],
             "claimsMapping": { "sub": ["s"], "name": ["n"], "email": ["m"], "groups": ["g"], "picture": ["p"] } });
         let oidc = |options: &Value, pending: &Value| {
-            json!({ "protocol": "OIDC", "provider": "generic", "interactive": true, "skipVerify": true,
+            json!({ "protocol": "OIDC", "provider": "adfs", "interactive": true, "skipVerify": true,
                 "options": options, "pendingOptions": pending, "postLogoutRedirectUri": "https://app.example.com" })
         };
         vec![
-            json!({ "protocol": "jwtAuth", "provider": "external", "options": {
-                "issuer": "https://issuer.example.com", "staticKeys": [{ "kid": "one", "pem": self.key.line() }] } }),
+            self.jwt_body(),
             json!({ "protocol": "SAML", "provider": "okta", "interactive": true, "skipVerify": true,
                 "options": saml, "pendingOptions": saml }),
             oidc(&explicit, &explicit),

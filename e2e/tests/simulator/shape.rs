@@ -1,6 +1,6 @@
 //! Answers without the fields that Qlik's schemas do not require, and with dates that have no time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use e2e::sim::{Config, Dates, Options, Sim, StartError, optional_fields};
 use serde_json::Value;
@@ -43,9 +43,13 @@ async fn shown(gallery: &Gallery, group: &str, omit: &[&str]) -> Vec<BTreeSet<St
 #[tokio::test]
 async fn each_optional_field_can_be_left_out_alone() {
     let gallery = Gallery::open().await;
+    let mut wholes = BTreeMap::new();
     for field in optional_fields() {
         let (group, path) = field.split_once('.').unwrap();
-        let whole = shown(&gallery, group, &[]).await;
+        if !wholes.contains_key(group) {
+            wholes.insert(group, shown(&gallery, group, &[]).await);
+        }
+        let whole = &wholes[group];
         let expected = |answer: &BTreeSet<String>| {
             let item = answer.contains("data") && !group.ends_with("List");
             let gone = if item { format!("data.{path}") } else { path.to_owned() };
@@ -53,7 +57,7 @@ async fn each_optional_field_can_be_left_out_alone() {
             answer.iter().filter(|at| **at != gone && !at.starts_with(&inside)).cloned().collect::<BTreeSet<_>>()
         };
         let expected: Vec<_> = whole.iter().map(expected).collect();
-        assert_ne!(expected, whole, "{field} is in no answer");
+        assert_ne!(expected, *whole, "{field} is in no answer");
         assert_eq!(shown(&gallery, group, &[field]).await, expected, "{field}");
     }
 }
