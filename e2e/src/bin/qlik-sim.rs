@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Parser;
-use e2e::sim::{Config, Options, Sim};
+use e2e::sim::{Config, Options, Sim, optional_fields};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 /// A simulator of Qlik Cloud.
 #[derive(Debug, Parser)]
-#[command(name = "qlik-sim", version)]
+#[command(name = "qlik-sim", version, after_long_help = options_help())]
 struct Arguments {
     /// Address of the TLS listener.
     #[arg(long, value_name = "ADDRESS")]
@@ -35,7 +35,7 @@ struct Arguments {
     /// How many tenants a licence allows at one time.
     #[arg(long, default_value_t = 10_000)]
     tenant_quota: usize,
-    /// Options as JSON, as POST /_sim/options takes them.
+    /// Options as JSON, as POST /_sim/options takes them: see below.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     options: String,
     /// Exit when standard input ends, so that nothing is left when the parent dies.
@@ -70,6 +70,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.block_on(stopped(arguments.exit_with_stdin))?;
     drop(running);
     Ok(())
+}
+
+/// The options with their defaults, and the names that one of them takes.
+fn options_help() -> String {
+    let defaults = serde_json::to_string_pretty(&Options::default()).unwrap_or_default();
+    let fields = optional_fields().join("\n  ");
+    format!(
+        "Options and their defaults. What each of them means and takes is in the documentation of e2e::sim::Options; a \
+         value that is none is refused with those there are.\n{defaults}\n\nFields that \"omit\" takes, besides \"*\" for \
+         all of them:\n  {fields}"
+    )
 }
 
 /// A configuration that listens nowhere.

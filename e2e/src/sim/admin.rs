@@ -147,7 +147,7 @@ async fn set_options(State(shared): World, Json(changes): Json<Value>) -> Answer
         _ => return Err((StatusCode::BAD_REQUEST, "an object is expected".to_owned())),
     }
     let options: Options = serde_json::from_value(merged).map_err(bad)?;
-    options.check().map_err(|error| (StatusCode::BAD_REQUEST, error.to_owned()))?;
+    options.check().map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     world.options = options;
     Ok(Json(world.options.clone()))
 }

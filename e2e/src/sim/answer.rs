@@ -54,6 +54,10 @@ impl Answer {
 
     /// A refusal in its envelope.
     pub(crate) fn refusal(refusal: &Refusal, style: ErrorStyle, trace: &str) -> Self {
+        if refusal.style == Some(ErrorStyle::Page) {
+            let headers = vec![("content-type", "text/html".to_owned())];
+            return Self::new(refusal.status, headers, format!("<!doctype html><title>{}</title>", refusal.status));
+        }
         let mut headers = vec![("content-type", "application/json".to_owned())];
         if let Some(seconds) = refusal.more.retry_after {
             headers.push(("retry-after", seconds.to_string()));

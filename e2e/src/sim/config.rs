@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::journal::Entry;
+use super::optional;
 
 /// How to start a simulator. The default listens with TLS and for administration on random loopback ports.
 #[derive(Clone)]
@@ -95,8 +96,10 @@ pub struct Options {
     pub missing_confirm_header: u16,
     /// Whether `GET /api/v1/tenants/{id}` answers on the register host.
     pub register_get_tenant: bool,
-    /// What the host of a purged tenant does.
+    /// What the host of a purged tenant does: the generated one, since its alias is nobody's any more.
     pub purged_host: PurgedHost,
+    /// What a host does that no tenant has.
+    pub unknown_host: UnknownHost,
     /// Real milliseconds between committing a create and answering it.
     pub create_delay_ms: u64,
     /// A spell in which the host of a new tenant is not there yet.
@@ -119,6 +122,16 @@ pub struct Options {
     pub list_qlik_account: bool,
     /// Whether a second JWT provider with the same issuer and key id is refused.
     pub unique_jwt_issuer: bool,
+    /// Fields that are missing in answers, out of those that Qlik's schemas do not require: names from
+    /// [`super::optional_fields`], or `*` for all of them.
+    pub omit: Vec<String>,
+    /// How the dates in answers are written.
+    pub dates: Dates,
+    /// How far the organization API lags behind; it does not when absent.
+    pub late_list: Option<LateList>,
+    /// Whether lists of OAuth clients and of identity providers come in another order at each call that asks for none.
+    /// The pages of one list keep its order. The orders follow from [`Config::seed`].
+    pub shuffle_lists: bool,
 }
 
 impl Default for Options {
@@ -129,6 +142,7 @@ impl Default for Options {
             missing_confirm_header: 400,
             register_get_tenant: false,
             purged_host: PurgedHost::NotFound,
+            unknown_host: UnknownHost::NotFound,
             create_delay_ms: 0,
             new_host: None,
             next_link: NextLink::Absent,
@@ -140,26 +154,31 @@ impl Default for Options {
             skip_verify_activates: false,
             list_qlik_account: false,
             unique_jwt_issuer: false,
+            omit: Vec::new(),
+            dates: Dates::Instant,
+            late_list: None,
+            shuffle_lists: false,
         }
     }
 }
 
 impl Options {
     /// Says what is wrong with a choice that is none.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let wrong = |why: &str| Err(why.to_owned());
         if !matches!(self.reactivate_active, 200 | 400..=499) {
-            return Err("reactivateActive is 200 or a 4xx");
+            return wrong("reactivateActive is 200 or a 4xx");
         }
         if !matches!(self.missing_confirm_header, 400 | 412) {
-            return Err("missingConfirmHeader is 400 or 412");
+            return wrong("missingConfirmHeader is 400 or 412");
         }
         if self.new_host.is_some_and(|spell| !matches!(spell.status, 401 | 404)) {
-            return Err("newHost.status is 401 or 404");
+            return wrong("newHost.status is 401 or 404");
         }
         if self.max_page == Some(0) || !self.rate_scale.is_finite() || self.rate_scale < 0.0 {
-            return Err("maxPage is at least 1, rateScale at least 0");
+            return wrong("maxPage is at least 1, rateScale at least 0");
         }
-        Ok(())
+        optional::check(&self.omit)
     }
 }
 
@@ -181,6 +200,43 @@ pub enum PurgedHost {
     NotFound,
     /// The connection is closed without an answer.
     Drop,
+    /// 401 as while the tenant was disabled: see [`Options::disabled_code`].
+    StillDisabled,
+    /// 404 with a page in HTML and no code, as a proxy in front of Qlik would answer.
+    BareNotFound,
+}
+
+/// What a host may do that no tenant has: an alias that was never used or is free again, and every other name that is
+/// none of the cloud's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnknownHost {
+    /// 404 with `TENANTS-8`.
+    NotFound,
+    /// The connection is closed without an answer.
+    Drop,
+    /// 404 with a page in HTML and no code, as a proxy in front of Qlik would answer.
+    BareNotFound,
+}
+
+/// How dates are written, such as `created` and `estimatedPurgeDate`. When a token expires is always an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Dates {
+    /// `2026-12-27T10:00:00.000Z`
+    Instant,
+    /// `2026-12-27`: several dates of Qlik's schemas are of the format `date`.
+    Day,
+}
+
+/// For how long the organization API does not know of something yet, in its list, its count and its single tenants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct LateList {
+    /// Virtual seconds from a tenant's creation until it is shown.
+    pub new_seconds: u32,
+    /// Virtual seconds for which a tenant is shown as it was before its status changed.
+    pub status_seconds: u32,
 }
 
 /// What a read shows of a secret.

@@ -21,6 +21,8 @@ mod identity;
 mod ids;
 mod journal;
 mod keys;
+mod late;
+mod optional;
 mod paging;
 mod portal;
 mod rates;
@@ -29,6 +31,7 @@ mod region;
 mod running;
 mod scim;
 mod server;
+mod shape;
 mod tenant;
 mod tls;
 mod token;
@@ -37,13 +40,14 @@ mod vhost;
 mod world;
 
 pub use config::{
-    After, AfterRequest, Config, Credentials, DisabledCode, NewHost, NextLink, Options, PurgedHost, Ready,
-    SecondInteractive, SecretsInGet,
+    After, AfterRequest, Config, Credentials, Dates, DisabledCode, LateList, NewHost, NextLink, Options, PurgedHost,
+    Ready, SecondInteractive, SecretsInGet, UnknownHost,
 };
 pub use faults::{Effect, Fault, FaultPlan, FaultState, Match, Trickle, When};
 pub use hands::{ByHand, Done};
 pub use identity::BrowserTest;
 pub use journal::Entry;
+pub use optional::optional_fields;
 pub use portal::{ClientRequest, NewClient, PortalError, PortalPatch, PortalTenant};
 pub use running::{Running, Sim, StartError};
 pub use tenant::{Flags, Status, Tenant, User};

@@ -1,11 +1,14 @@
 //! Pages of a list, and the absolute links between them.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::call::Context;
 use super::config::{NextLink, Options};
+use super::ids::{Ids, derived};
 use super::refusal::Refusal;
 
 /// Names of the query parameters that carry a cursor; some lists use one for both directions.
@@ -23,6 +26,58 @@ pub(crate) struct List<'a, T> {
     pub(crate) rows: Vec<(String, &'a T)>,
     pub(crate) descending: bool,
     pub(crate) cursors: Cursors,
+    /// Puts the list into an order that nobody asked for: [`Orders::next`].
+    pub(crate) salt: Option<String>,
+}
+
+/// Between the salt of an order and a key, in the cursors of such lists; no key has it.
+const SALT: char = '\u{2}';
+
+/// A cursor that a client sent.
+struct Cursor {
+    salt: Option<String>,
+    /// Key of the page's first item.
+    first: String,
+}
+
+/// The place of a key in the order of a salt. It follows from the item's id, the last part of the key: what stands before
+/// it is a time, which no seed repeats.
+fn place(salt: &str, key: &str) -> String {
+    let id = key.rsplit('\u{1}').next().unwrap_or_default();
+    derived(&format!("{salt}{id}"), 32)
+}
+
+/// Orders of lists that differ from one call to the next.
+pub(crate) struct Orders {
+    ids: Ids,
+    /// Host and path of a list → the keys in the order in which they were last shown.
+    last: BTreeMap<String, Vec<String>>,
+}
+
+impl Orders {
+    /// Orders from `seed`, or unpredictable ones.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        Self { ids: Ids::new(seed, ""), last: BTreeMap::new() }
+    }
+
+    /// The salt of a new order, where the options want one and the request asks neither for a sort nor for a further
+    /// page. An order of two or more items is never the last one again.
+    pub(crate) fn next<T>(&mut self, options: &Options, cx: &Context<'_>, rows: &[(String, T)]) -> Option<String> {
+        let asked = |name: &&str| cx.call.param(name).is_some_and(|value| !value.is_empty());
+        if !options.shuffle_lists || ["sort", "next", "prev"].iter().any(asked) {
+            return None;
+        }
+        let last = self.last.entry(format!("{}{}", cx.tenant_id(), cx.call.path)).or_default();
+        loop {
+            let salt = self.ids.object();
+            let mut keys: Vec<String> = rows.iter().map(|(key, _)| key.clone()).collect();
+            keys.sort_by_cached_key(|key| place(&salt, key));
+            if keys.len() < 2 || keys != *last {
+                *last = keys;
+                return Some(salt);
+            }
+        }
+    }
 }
 
 impl<T> List<'_, T> {
@@ -34,16 +89,20 @@ impl<T> List<'_, T> {
         cx: &Context<'_>,
         view: impl Fn(&T) -> Value,
     ) -> Result<Value, Refusal> {
+        let (salt, first) = match self.cursor(cx)? {
+            Some(Cursor { salt, first }) => (salt, Some(first)),
+            None => (self.salt.take(), None),
+        };
+        if let Some(salt) = &salt {
+            self.rows.iter_mut().for_each(|(key, _)| *key = place(salt, key));
+        }
         self.rows.sort_by(|(a, _), (b, _)| if self.descending { b.cmp(a) } else { a.cmp(b) });
         let limit = limit(options, cx)?;
-        let start = match self.cursor(cx)? {
-            Some(first) => {
-                self.rows.partition_point(|(key, _)| if self.descending { *key > first } else { *key < first })
-            }
-            None => 0,
-        };
+        let before = |key: &String, first: &String| if self.descending { key > first } else { key < first };
+        let start = first.map_or(0, |first| self.rows.partition_point(|(key, _)| before(key, &first)));
         let end = start.saturating_add(limit).min(self.rows.len());
-        let at = |index: usize| self.rows.get(index).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+        let mark = salt.map(|salt| format!("{salt}{SALT}")).unwrap_or_default();
+        let at = |index: usize| self.rows.get(index).map(|(key, _)| URL_SAFE_NO_PAD.encode(format!("{mark}{key}")));
         let prev = at(start.saturating_sub(limit)).filter(|_| start > 0);
         let links = links(options, cx, &[(self.cursors.next, at(end), "next"), (self.cursors.prev, prev, "prev")]);
         let data: Vec<Value> = self.rows[start..end].iter().map(|(_, item)| view(item)).collect();
@@ -54,7 +113,7 @@ impl<T> List<'_, T> {
         Ok(body)
     }
 
-    fn cursor(&self, cx: &Context<'_>) -> Result<Option<String>, Refusal> {
+    fn cursor(&self, cx: &Context<'_>) -> Result<Option<Cursor>, Refusal> {
         let Cursors { next, prev } = self.cursors;
         let cursor = match (cx.call.param(next), cx.call.param(prev).filter(|_| next != prev)) {
             (Some(_), Some(_)) => return Err(Refusal::bad_request("next and prev exclude each other")),
@@ -62,7 +121,11 @@ impl<T> List<'_, T> {
             (None, None) => return Ok(None),
         };
         let key = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|key| String::from_utf8(key).ok());
-        key.map(Some).ok_or_else(|| Refusal::bad_request("the cursor is not valid"))
+        let key = key.ok_or_else(|| Refusal::bad_request("the cursor is not valid"))?;
+        Ok(Some(match key.split_once(SALT) {
+            Some((salt, first)) => Cursor { salt: Some(salt.to_owned()), first: first.to_owned() },
+            None => Cursor { salt: None, first: key },
+        }))
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum ErrorStyle {
     Bare,
     /// As `Text`, with `error` and `message` beside (licences).
     Licenses,
+    /// No envelope but a page in HTML: something in front of Qlik answers.
+    Page,
 }
 
 /// What only some refusals have.
@@ -72,6 +74,11 @@ impl Refusal {
         Self::coded(StatusCode::NOT_FOUND, "TENANTS-8", "Not found").style(ErrorStyle::Text)
     }
 
+    /// A 404 of something in front of Qlik, without any code.
+    pub(crate) fn bare_not_found() -> Self {
+        Self::plain(StatusCode::NOT_FOUND, "no such host").style(ErrorStyle::Page)
+    }
+
     /// The documented answer when a rate limit is used up.
     pub(crate) fn too_many(retry_after: u64) -> Self {
         let mut refusal = Self::coded(StatusCode::TOO_MANY_REQUESTS, "HTTP-429", "API rate limit reached.")
@@ -120,7 +127,7 @@ impl Refusal {
             ErrorStyle::Number | ErrorStyle::Untraced => {
                 error.insert("status".to_owned(), json!(self.status.as_u16()));
             }
-            ErrorStyle::Bare => {}
+            ErrorStyle::Bare | ErrorStyle::Page => {}
         }
         if let Some(pointer) = &self.more.pointer {
             error.insert("source".to_owned(), json!({ "pointer": pointer }));
@@ -129,7 +136,7 @@ impl Refusal {
             error.insert("meta".to_owned(), meta.clone());
         }
         let mut body = json!({ "errors": [error] });
-        if !matches!(style, ErrorStyle::Bare | ErrorStyle::Untraced) {
+        if !matches!(style, ErrorStyle::Bare | ErrorStyle::Page | ErrorStyle::Untraced) {
             body["traceId"] = json!(trace);
         }
         if style == ErrorStyle::Licenses {

@@ -33,7 +33,7 @@ pub enum StartError {
     Certificate(#[from] rcgen::Error),
     /// The options.
     #[error("an option cannot be: {0}")]
-    Options(&'static str),
+    Options(String),
     /// The TLS server.
     #[error("the TLS server could not be configured")]
     Tls(#[from] rustls::Error),
@@ -206,7 +206,7 @@ impl Running {
     }
 
     /// Changes the choices, unless one of them is none that there is.
-    pub fn set_options(&self, options: Options) -> Result<(), &'static str> {
+    pub fn set_options(&self, options: Options) -> Result<(), String> {
         options.check()?;
         self.shared.world().0.options = options;
         Ok(())

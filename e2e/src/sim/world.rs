@@ -13,6 +13,8 @@ use super::faults::Faults;
 use super::identity::Provider;
 use super::ids::Ids;
 use super::journal::Journal;
+use super::late::Past;
+use super::paging::Orders;
 use super::rates::Rates;
 use super::region::{REGIONS, Region};
 use super::tenant::{Flags, Status, TENANT_ADMIN, Tenant, User};
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) first_license: String,
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) tenants: BTreeMap<String, Tenant>,
+    /// Tenant id → what it was before each change of its status, the oldest first.
+    pub(crate) past: BTreeMap<String, Vec<Past>>,
     /// Tenant id → its identity providers.
     pub(crate) providers: BTreeMap<String, Vec<Provider>>,
     /// Host name → tenant id; a purged tenant keeps its first name, which nobody else ever gets.
@@ -65,6 +69,7 @@ pub(crate) struct World {
     /// Client id → OAuth client of a tenant.
     pub(crate) oauth: BTreeMap<String, OauthClient>,
     pub(crate) tokens: Tokens,
+    pub(crate) orders: Orders,
     pub(crate) rates: Rates,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
@@ -83,10 +88,12 @@ impl World {
             first_license: String::new(),
             clients: BTreeMap::new(),
             tenants: BTreeMap::new(),
+            past: BTreeMap::new(),
             providers: BTreeMap::new(),
             hosts: HashMap::new(),
             oauth: BTreeMap::new(),
             tokens: Tokens::default(),
+            orders: Orders::new(config.seed),
             rates: Rates::default(),
             faults: Faults::default(),
             journal: Journal::default(),
@@ -183,6 +190,10 @@ impl World {
         if let Some(old) = self.tenants.get(&tenant.id) {
             for host in &old.hostnames {
                 self.hosts.remove(host);
+            }
+            if old.status != tenant.status {
+                let past = Past { until: tenant.status_last_updated, tenant: old.clone() };
+                self.past.entry(tenant.id.clone()).or_default().push(past);
             }
         }
         for host in &tenant.hostnames {

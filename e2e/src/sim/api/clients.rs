@@ -77,8 +77,10 @@ fn list(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     }
     let own = world.oauth.values().filter(|client| client.tenant == cx.tenant_id() && !client.deleted);
     let wanted = own.filter(|client| filter.as_ref().is_none_or(|filter| filter.holds(&|one| compare(client, one))));
-    let rows = wanted.map(|client| (format!("{}\u{1}{}", attribute(client, field), client.id), client)).collect();
-    let list = List { rows, descending, cursors: NEXT_PREV };
+    let rows: Vec<_> =
+        wanted.map(|client| (format!("{}\u{1}{}", attribute(client, field), client.id), client)).collect();
+    let salt = world.orders.next(&world.options, cx, &rows);
+    let list = List { rows, descending, cursors: NEXT_PREV, salt };
     let body = list.page(&world.options, cx, if is_admin(cx) { OauthClient::item } else { OauthClient::plain })?;
     Ok(Reply::json(StatusCode::OK, body))
 }

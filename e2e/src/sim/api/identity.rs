@@ -68,8 +68,9 @@ fn list(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let secrets = world.options.idp_secrets;
     all.extend(world.providers_of(cx.tenant_id()).iter().map(|provider| provider.view(secrets)));
     let wanted = all.iter().filter(|view| active.is_none_or(|active| view["active"] == active));
-    let rows = wanted.map(|view| (format!("{} {}", view["created"], view["id"]), view)).collect();
-    let list = List { rows, descending: false, cursors: NEXT_PREV };
+    let rows = wanted.map(|view| (format!("{}\u{1}{}", view["created"], view["id"]), view)).collect::<Vec<_>>();
+    let salt = world.orders.next(&world.options, cx, &rows);
+    let list = List { rows, descending: false, cursors: NEXT_PREV, salt };
     let body = list.page(&world.options, cx, Value::clone)?;
     Ok(Reply::json(StatusCode::OK, body))
 }

@@ -42,6 +42,8 @@ fn overview(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
             { "name": "analyzer", "units": 100, "unitsUsed": 0, "overage": 0, "usageClass": "" },
         ],
         "parameters": [],
+        "updated": iso(tenant.created),
+        "version": "1",
     });
     Ok(Reply::json(StatusCode::OK, body).tenant(&tenant.id))
 }

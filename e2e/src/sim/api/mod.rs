@@ -22,9 +22,10 @@ use serde_json::Value;
 
 use super::call::{Call, Caller, Context, Reply};
 use super::clock::later;
-use super::config::{DisabledCode, PurgedHost};
+use super::config::{DisabledCode, Options, PurgedHost, UnknownHost};
 use super::rates::{Account, Tier};
 use super::refusal::{ErrorStyle, Refusal};
+use super::shape::shaped;
 use super::tenant::{Status, User};
 use super::vhost::{HostKind, VirtualHost};
 use super::world::World;
@@ -74,6 +75,12 @@ static TABLES: [&[Endpoint]; 11] = [
     organization::ENDPOINTS,
 ];
 
+/// Every operation of every API.
+#[cfg(test)]
+pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    TABLES.iter().copied().flatten()
+}
+
 /// What became of a request.
 pub(crate) struct Handled {
     pub(crate) answer: Result<Reply, Refusal>,
@@ -90,11 +97,11 @@ pub(crate) fn handle(world: &mut World, call: &Call, host: &VirtualHost, now: Ti
         let refusal = Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large");
         return refused(refusal, ErrorStyle::Text);
     }
-    if let Err(refusal) = at_home(world, host, now) {
-        let gone = refusal.status == StatusCode::NOT_FOUND
-            && world.options.purged_host == PurgedHost::Drop
-            && purged(world, host);
-        return Handled { gone, ..refused(refusal, ErrorStyle::Text) };
+    if let Err(away) = at_home(world, host, now) {
+        return match away {
+            Away::Refused(refusal) => refused(refusal, ErrorStyle::Text),
+            Away::Gone => Handled { gone: true, ..refused(Refusal::no_tenant(), ErrorStyle::Text) },
+        };
     }
     let (endpoint, params) = match find(call, host.kind()) {
         Ok(found) => found,
@@ -107,6 +114,7 @@ pub(crate) fn handle(world: &mut World, call: &Call, host: &VirtualHost, now: Ti
     };
     let cx = Context { call, host, now, caller, params };
     let answer = admit(world, endpoint, &cx).and_then(|()| (endpoint.run)(world, &cx));
+    let answer = answer.map(|reply| shaped(&world.options, endpoint, reply));
     let proven = answer.as_ref().ok().and_then(|reply| reply.client_id.clone());
     let caller = proven.or_else(|| cx.caller.map(|caller| caller.client_id)).filter(|id| !id.is_empty());
     Handled { answer, style: endpoint.style, caller, gone: false }
@@ -130,41 +138,60 @@ pub(crate) fn by_hand(world: &mut World, call: &Call, tenant: &str, now: Timesta
     }
 }
 
-/// Whether anybody is home: refuses for hosts that nobody has and for tenants that are not active.
-fn at_home(world: &World, host: &VirtualHost, now: Timestamp) -> Result<(), Refusal> {
+/// What a host does where nobody is home.
+enum Away {
+    Refused(Refusal),
+    /// It closes the connection.
+    Gone,
+}
+
+/// Whether anybody is home: not on hosts that nobody has and of tenants that are not active.
+fn at_home(world: &World, host: &VirtualHost, now: Timestamp) -> Result<(), Away> {
     let id = match host {
         VirtualHost::Register(_) | VirtualHost::Console => return Ok(()),
-        // what a name answers that no tenant has is undocumented: the same as a purged tenant's
-        VirtualHost::Unknown => return Err(Refusal::no_tenant().detail("no such host")),
+        // what a name answers that no tenant has is undocumented: the same as a purged tenant's by default
+        VirtualHost::Unknown => return Err(unknown(world.options.unknown_host)),
         VirtualHost::Tenant(id) => id,
     };
-    let tenant = world.tenants.get(id).ok_or_else(Refusal::no_tenant)?;
+    let tenant = world.tenants.get(id).ok_or_else(|| Away::Refused(Refusal::no_tenant()))?;
     match tenant.status {
-        Status::Deleted => return Err(Refusal::no_tenant()),
-        Status::Disabled => {
-            let code = match world.options.disabled_code {
-                DisabledCode::TenantDisabled => "TENANT_DISABLED",
-                DisabledCode::TenantDeactivated => "TENANT_DEACTIVATED",
-            };
-            let title = "Tenant has been deactivated. Contact your administrator for more details.";
-            return Err(Refusal::coded(StatusCode::UNAUTHORIZED, code, title));
-        }
+        Status::Deleted => return Err(purged(&world.options)),
+        Status::Disabled => return Err(Away::Refused(disabled(world.options.disabled_code))),
         Status::Active => {}
     }
     match world.options.new_host {
         Some(spell) if now < later(tenant.created, Duration::from_secs(spell.seconds.into())) => {
             let status = StatusCode::from_u16(spell.status).unwrap_or(StatusCode::NOT_FOUND);
-            Err(Refusal::plain(status, "the host of this tenant is not ready"))
+            Err(Away::Refused(Refusal::plain(status, "the host of this tenant is not ready")))
         }
         Some(_) | None => Ok(()),
     }
 }
 
-fn purged(world: &World, host: &VirtualHost) -> bool {
+fn unknown(host: UnknownHost) -> Away {
     match host {
-        VirtualHost::Tenant(id) => world.tenants.get(id).is_some_and(|tenant| tenant.status == Status::Deleted),
-        VirtualHost::Register(_) | VirtualHost::Console | VirtualHost::Unknown => false,
+        UnknownHost::NotFound => Away::Refused(Refusal::no_tenant().detail("no such host")),
+        UnknownHost::BareNotFound => Away::Refused(Refusal::bare_not_found()),
+        UnknownHost::Drop => Away::Gone,
     }
+}
+
+fn purged(options: &Options) -> Away {
+    match options.purged_host {
+        PurgedHost::NotFound => Away::Refused(Refusal::no_tenant()),
+        PurgedHost::BareNotFound => Away::Refused(Refusal::bare_not_found()),
+        PurgedHost::StillDisabled => Away::Refused(disabled(options.disabled_code)),
+        PurgedHost::Drop => Away::Gone,
+    }
+}
+
+fn disabled(code: DisabledCode) -> Refusal {
+    let code = match code {
+        DisabledCode::TenantDisabled => "TENANT_DISABLED",
+        DisabledCode::TenantDeactivated => "TENANT_DEACTIVATED",
+    };
+    let title = "Tenant has been deactivated. Contact your administrator for more details.";
+    Refusal::coded(StatusCode::UNAUTHORIZED, code, title)
 }
 
 fn find(call: &Call, kind: HostKind) -> Result<(&'static Endpoint, Vec<String>), Refusal> {

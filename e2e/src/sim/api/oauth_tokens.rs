@@ -30,7 +30,7 @@ fn list(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let all = world.tokens.of(cx.tenant_id(), cx.now).map(|(_, token)| token);
     let wanted = all.filter(|token| visible(cx, token) && user.as_ref().is_none_or(|user| token.user == *user));
     let rows = wanted.map(|token| (format!("{} {}", token.user, token.id), token)).collect();
-    let list = List { rows, descending: false, cursors: Cursors { next: "page", prev: "page" } };
+    let list = List { rows, descending: false, cursors: Cursors { next: "page", prev: "page" }, salt: None };
     Ok(Reply::json(StatusCode::OK, list.page(&world.options, cx, Issued::view)?))
 }
 

@@ -48,13 +48,14 @@ fn filter(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
 
 fn count(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
     let filter = parsed(world, cx.call.param("filter"))?;
-    let total = world.tenants.values().filter(|tenant| selects(world, filter.as_ref(), tenant)).count();
+    let total = world.listed(cx.now).filter(|tenant| selects(world, filter.as_ref(), tenant)).count();
     Ok(Reply::json(StatusCode::OK, json!({ "total": total })))
 }
 
 /// The reference's schema of this answer is a list although its text says one tenant; the schema is followed.
 fn get(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
-    let tenant = world.tenants.get(cx.id()).ok_or_else(|| Refusal::plain(StatusCode::NOT_FOUND, "no such tenant"))?;
+    let absent = || Refusal::plain(StatusCode::NOT_FOUND, "no such tenant");
+    let tenant = world.listed_one(cx.id(), cx.now).ok_or_else(absent)?;
     let links = json!({ "self": { "href": format!("{}{}", cx.call.base(), cx.call.path) } });
     Ok(Reply::json(StatusCode::OK, json!({ "data": [view(world, cx, tenant)], "links": links })).tenant(&tenant.id))
 }
@@ -191,12 +192,12 @@ fn limit(world: &World, cx: &Context<'_>) -> Result<usize, Refusal> {
 fn page(world: &World, cx: &Context<'_>, filter: Option<&Filter>) -> Result<Reply, Refusal> {
     let limit = limit(world, cx)?;
     let order = ordering(world, &cx.call.param("sort").unwrap_or_default())?;
-    let mut all: Vec<&Tenant> = world.tenants.values().filter(|tenant| selects(world, filter, tenant)).collect();
+    let mut all: Vec<&Tenant> = world.listed(cx.now).filter(|tenant| selects(world, filter, tenant)).collect();
     all.sort_by(|a, b| order(a, b));
     // a cursor names the tenant at the edge, so that tenants that come or go do not shift the pages
     let position = |cursor: &str| {
         let id = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|id| String::from_utf8(id).ok());
-        let edge = id.and_then(|id| world.tenants.get(&id)).ok_or_else(|| Refusal::bad_request("bad cursor"))?;
+        let edge = id.and_then(|id| world.listed_one(&id, cx.now)).ok_or_else(|| Refusal::bad_request("bad cursor"))?;
         Ok(all.partition_point(|tenant| order(tenant, edge) == Ordering::Less))
     };
     let start = match (cx.call.param("next"), cx.call.param("prev")) {

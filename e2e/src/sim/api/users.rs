@@ -129,7 +129,7 @@ fn list(world: &mut World, cx: &Context<'_>) -> Result<Reply, Refusal> {
         filter.as_ref().is_none_or(|filter| filter.holds(&|comparison| compare(&tenant.id, user, comparison)))
     });
     let rows = wanted.map(|user| (format!("{}\u{1}{}", key(user), user.id), user)).collect();
-    let list = List { rows, descending, cursors: NEXT_PREV };
+    let list = List { rows, descending, cursors: NEXT_PREV, salt: None };
     let body = list.page(&world.options, cx, |user| view(cx.call, &tenant.id, user))?;
     Ok(Reply::json(StatusCode::OK, body))
 }

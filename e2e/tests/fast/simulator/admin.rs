@@ -60,8 +60,22 @@ async fn portal_actions_options_faults_and_journal_over_http() {
 
     let options = post("/_sim/options", json!({ "reactivateActive": 409 })).await.body;
     assert_eq!((&options["reactivateActive"], &options["missingConfirmHeader"]), (&json!(409), &json!(400)));
-    for bad in [json!({ "unknown": 1 }), json!({ "reactivateActive": 500 })] {
+    for bad in [
+        json!({ "unknown": 1 }),
+        json!({ "reactivateActive": 500 }),
+        json!({ "omit": ["tenants.id"] }),
+        json!({ "purgedHost": "elsewhere" }),
+        json!({ "lateList": { "days": 1 } }),
+    ] {
         assert_eq!(post("/_sim/options", bad).await.status, StatusCode::BAD_REQUEST);
+    }
+    let switches = json!({
+        "omit": ["*"], "dates": "day", "purgedHost": "stillDisabled", "unknownHost": "bareNotFound",
+        "lateList": { "newSeconds": 60, "statusSeconds": 0 }, "shuffleLists": true,
+    });
+    let options = post("/_sim/options", switches.clone()).await.body;
+    for (name, value) in switches.as_object().unwrap() {
+        assert_eq!(options[name], *value, "{name}");
     }
 
     let plan = json!({ "match": { "host": "register", "path": "/nowhere", "count": 2 }, "action": { "status": 500 } });
@@ -82,6 +96,15 @@ async fn portal_actions_options_faults_and_journal_over_http() {
     assert!(client["clientId"].is_string() && client["licenseKey"].is_string());
     let same = json!({ "region": "us", "licenseNumber": client["licenseNumber"] });
     assert_eq!(post("/_sim/clients", same).await.status, StatusCode::CONFLICT);
+    // a tenant of the other subscription, by the portal
+    let foreign =
+        json!({ "region": "us", "licenseNumber": client["licenseNumber"], "alias": "foreign.us.qlikcloud.com" });
+    let foreign = post("/_sim/portal/tenants", foreign).await.body;
+    assert_eq!(foreign["licenseNumber"], client["licenseNumber"]);
+    assert_eq!(foreign["hostnames"][1], "foreign.us.qlikcloud.com");
+    assert_ne!(tenant["licenseNumber"], client["licenseNumber"]);
+    let lost = json!({ "region": "us", "licenseNumber": "0" });
+    assert_eq!(post("/_sim/portal/tenants", lost).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -143,6 +166,19 @@ fn the_program_prints_one_line_and_ends_with_its_input() {
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
+}
+
+#[test]
+fn the_programs_help_lists_the_options_and_it_refuses_what_is_none() {
+    let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_qlik-sim")).args(arguments).output().unwrap();
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    assert!(
+        ["\"lateList\": null", "\"omit\": []", "  tenants.hostnames\n"].iter().all(|part| help.contains(part)),
+        "{help}"
+    );
+    let refused = run(&["--options", r#"{"omit":["nothing.at.all"]}"#]);
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && why.contains("nothing.at.all") && why.contains("tenants.hostnames"), "{why}");
 }
 
 #[tokio::test]
