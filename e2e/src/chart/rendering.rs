@@ -17,6 +17,8 @@ pub struct Release {
     pub values: String,
     /// By which Helm.
     pub helm: Helm,
+    /// What its cluster serves beyond what Helm takes for granted, such as `group/version/Kind`.
+    pub served: Vec<String>,
 }
 
 /// One Kubernetes object.
@@ -34,7 +36,7 @@ impl Release {
     /// The release that the documentation speaks of, by Helm 4, with these values.
     pub fn new(values: &str) -> Self {
         let name = "qlik-operator".to_owned();
-        Self { namespace: name.clone(), name, values: values.to_owned(), helm: Helm::V4 }
+        Self { namespace: name.clone(), name, values: values.to_owned(), helm: Helm::V4, served: Vec::new() }
     }
 
     /// Runs `helm template`; the result may well be that it refuses.
@@ -44,6 +46,7 @@ impl Release {
         command.args(["template", &self.name]).arg(folder()).args(["--namespace", &self.namespace, "--values", "-"]);
         // Of the cluster that it may be for; helm has no cluster to ask.
         command.args(["--kube-version", "1.33.0"]);
+        command.args(self.served.iter().flat_map(|served| ["--api-versions", served]));
         finish(command, &self.values).await.map_err(|error| Error::Io("run helm".to_owned(), error))
     }
 

@@ -5,7 +5,7 @@ use e2e::cluster::binaries::Helm;
 use e2e::nightly::nightly;
 
 /// Values, and the part of the answer that tells what to do.
-const WRONG: [(&str, &str); 28] = [
+const WRONG: [(&str, &str); 29] = [
     ("replica: 2", "additional properties 'replica' not allowed"),
     ("replicas: two", "at '/replicas': got string, want integer"),
     ("replicas: 100", "at '/replicas': maximum: got 100, want 9"),
@@ -58,6 +58,10 @@ const WRONG: [(&str, &str); 28] = [
     (
         "admissionPolicies: {deactivation: {enabled: true}}",
         "nobody could off-board a tenant any more; name at least one group",
+    ),
+    (
+        "admissionPolicies: {warnings: {enabled: 'on'}}",
+        "at '/admissionPolicies/warnings/enabled': value must be one of 'auto', true, false",
     ),
     ("serviceAccount: {create: false}", "say by serviceAccount.name which service account is there"),
     ("extraEnv: [{name: QLIK_OPERATOR_DRAIN, value: 1s}]", "extraEnv sets QLIK_OPERATOR_DRAIN"),

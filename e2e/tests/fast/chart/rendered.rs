@@ -80,6 +80,32 @@ async fn in_namespace_mode_nothing_counts_for_the_whole_cluster() {
     assert_eq!(places.into_iter().collect::<Vec<_>>(), ["customers", "partners", "qlik-operator"]);
 }
 
+/// Warnings come by themselves only where whoever installs has rights for the whole cluster in any case, and the policy that
+/// stamps names only where the API server has such policies.
+#[tokio::test]
+async fn policies_are_rendered_where_they_can_be_made() {
+    const MUTATING: &str = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy";
+    const BETA: &str = "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy";
+    let versions = async |values: &str, served: &[&str]| -> Vec<String> {
+        let served = served.iter().map(|&served| served.to_owned()).collect();
+        let all = Release { served, ..Release::new(values) }.render().await.unwrap();
+        let policies = all.iter().filter(|document| document.kind().ends_with("AdmissionPolicy"));
+        let said = policies.map(|policy| format!("{} {}", policy.name(), policy.value["apiVersion"].as_str().unwrap()));
+        said.collect()
+    };
+    let warnings = "qlik-operator-warnings admissionregistration.k8s.io/v1";
+    assert_eq!(versions("{}", &[]).await, [warnings]);
+    assert!(versions("admissionPolicies: {warnings: {enabled: false}}", &[]).await.is_empty());
+    assert!(versions("namespaces: [customers]", &[]).await.is_empty());
+    let asked = "namespaces: [customers]\nadmissionPolicies: {warnings: {enabled: true}}";
+    assert_eq!(versions(asked, &[]).await, [warnings]);
+    let stamp = "admissionPolicies: {warnings: {enabled: false}, requestedBy: {enabled: true}}";
+    assert!(versions(stamp, &[]).await.is_empty());
+    let stamped = |version: &str| format!("qlik-operator-requested-by admissionregistration.k8s.io/{version}");
+    assert_eq!(versions(stamp, &[BETA]).await, [stamped("v1beta1")]);
+    assert_eq!(versions(stamp, &[MUTATING, BETA]).await, [stamped("v1")]);
+}
+
 #[tokio::test]
 async fn two_releases_share_no_name() {
     let names = async |name: &str, namespace: &str| -> BTreeSet<String> {
@@ -130,6 +156,8 @@ async fn notes_warn_where_there_are_no_credentials_and_where_objects_would_go() 
     assert!(bare.contains("no credentials of its own") && bare.contains("Kept: the definitions"), "{bare}");
     let given = notes("regions: {us: {existingSecret: qlik-us, namespaces: [customers]}}").await;
     assert!(!given.contains("WARNING") && given.contains("us: Secret qlik-us, for customers"), "{given}");
+    let unstamped = notes("admissionPolicies: {requestedBy: {enabled: true}}").await;
+    assert!(unstamped.contains("this API server has no MutatingAdmissionPolicy"), "{unstamped}");
     let lost = notes("crds: {keep: false}").await;
     assert!(lost.contains("removes the definitions of the kinds, and with them every object"), "{lost}");
 }

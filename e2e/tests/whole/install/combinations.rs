@@ -1,5 +1,6 @@
 //! Combinations of values, each as the API server sees it.
 
+use super::policies::MUTATING;
 use super::site::OPERATOR;
 use e2e::chart::{Release, folder};
 use e2e::cluster::Cluster;
@@ -8,7 +9,7 @@ use e2e::cluster::binaries::Helm;
 /// The kinds of the Prometheus operator, as far as the API server has to know them.
 const MONITORING: &str = include_str!("monitoring.yaml");
 
-const COMBINATIONS: [&str; 22] = [
+const COMBINATIONS: [&str; 25] = [
     "{}",
     include_str!("../../fast/chart/everything.yaml"),
     "namespaces: [customers]",
@@ -28,6 +29,9 @@ const COMBINATIONS: [&str; 22] = [
     "admissionPolicies: {deactivation: {enabled: true, groups: [off-boarders]}}",
     "admissionPolicies: {fourEyes: {enabled: true}}\nnamespaces: [customers]",
     "admissionPolicies: {deactivation: {enabled: true, groups: ['oidc:a b']}, fourEyes: {enabled: true}}",
+    "admissionPolicies: {warnings: {enabled: true}, requestedBy: {enabled: true}}\nnamespaces: [customers]",
+    "admissionPolicies: {warnings: {enabled: false}}",
+    "admissionPolicies: {requestedBy: {enabled: true}}",
     "qlik: {domain: qlik.example.com, caConfigMap: {name: ca}}\nclusterId: 'east: 1'\notlp: {endpoint: 'http://c:4318'}",
     "resources: {}\nrbac: {aggregate: false}\nlog: {filter: 'info,qlik_operator=debug', format: text}\ndrain: 2m",
     "image: {repository: r.example.com:5000/a/b, tag: ''}\nimagePullSecrets: [{name: r}]\npodLabels: {x: 'y'}\nextraEnv: [{name: A, value: b}]",
@@ -51,7 +55,8 @@ async fn the_api_server_accepts_what_is_rendered() {
     let cluster = prepared().await;
     let mut refused = Vec::new();
     for values in COMBINATIONS {
-        let done = Release::new(values).template().await.unwrap();
+        let release = Release { served: vec![MUTATING.to_owned()], ..Release::new(values) };
+        let done = release.template().await.unwrap();
         assert!(done.success(), "{values}: {}", done.stderr);
         let args = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"];
         let done = cluster.kubectl(&args, &done.stdout).await.unwrap();

@@ -6,4 +6,6 @@ mod combinations;
 mod life;
 mod namespaced;
 mod policies;
+mod requested_by;
 mod site;
+mod warnings;
