@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, observe};
+use super::{Sight, gather, observe, ownership};
 use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
@@ -28,7 +28,7 @@ pub(super) async fn act(
         }
         Step::Announce(announcement) => Ok(Acted::wrote(work.announce(announcement).await?, draft)),
         Step::Create => work.create(draft).await,
-        Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft),
+        Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft).await,
         Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
@@ -159,13 +159,14 @@ impl Work<'_> {
         }))
     }
 
-    fn bind(
+    async fn bind(
         &self,
         id: &TenantId,
         hostnames: &[Hostname],
         origin: Origin,
         draft: QlikTenantStatus,
     ) -> Result<Acted<QlikTenant>, Error> {
+        ownership::first(self.tenant, id, self.cx).await?;
         if !self.claim(id) {
             // Its status will soon show it by name.
             let message = "another object of this operator holds the tenant or is taking it over".to_owned();
@@ -260,8 +261,8 @@ impl Work<'_> {
         Ok(records::Opening { name, tenant, bound, trigger, days, requested_at, credentials_source: source })
     }
 
-    /// The one irreversible call. Right before it the object is read live: it must still be the very version that was
-    /// decided on, under our own announcement; the tenant itself was read in this turn.
+    /// The one irreversible call. Right before it is asked live whom the tenant belongs to, and the object is read: it must
+    /// still be the very version that was decided on, under our own announcement; the tenant itself was read in this turn.
     async fn deactivate(
         &self,
         step: IntentStep,
@@ -271,6 +272,7 @@ impl Work<'_> {
     ) -> Result<Acted<QlikTenant>, Error> {
         let (id, nonce) = (self.bound()?.id.clone(), self.intent(step)?.nonce.clone());
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
+        ownership::first(self.tenant, &id, self.cx).await?;
         self.still_the_same(&nonce).await?;
         let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
@@ -312,6 +314,7 @@ impl Work<'_> {
     }
 
     async fn erase(&self, targets: &[TargetSeen], draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
+        ownership::first(self.tenant, &self.bound()?.id, self.cx).await?;
         for target in targets {
             if let Some(uid) = &target.uid {
                 secrets::delete(&self.cx.client, &self.namespace(), &target.name, uid).await?;

@@ -4,6 +4,7 @@ mod act;
 mod erasure;
 mod gather;
 mod observe;
+mod ownership;
 mod report;
 
 pub(super) use gather::swept;
