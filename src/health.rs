@@ -17,6 +17,8 @@ pub enum Need {
     Kinds,
     /// The Lease of the leader election.
     Lease,
+    /// Every object of every kind and namespace, listed to its end.
+    Lists,
 }
 
 impl Need {
@@ -24,6 +26,7 @@ impl Need {
         match self {
             Self::Kinds => "CRDs",
             Self::Lease => "lease",
+            Self::Lists => "lists",
         }
     }
 }

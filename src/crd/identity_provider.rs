@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
     status = "QlikIdentityProviderStatus",
     derive = "PartialEq",
     doc = "An identity provider of a Qlik Cloud tenant, kept as declared: OIDC, SAML, or JWT with a key pair that the operator makes and replaces without a gap. What Qlik Cloud cannot change is replaced, and the former one goes on working until the new one does.",
+    selectable = ".spec.tenantRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name"),
     printcolumn(name = "Protocol", type_ = "string", json_path = ".status.protocol"),

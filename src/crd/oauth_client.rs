@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
     status = "QlikOAuthClientStatus",
     derive = "PartialEq",
     doc = "An OAuth client of a Qlik Cloud tenant, kept as declared. Its generated secret or key is written to a Secret for the app, and replaced without a gap when its time has come.",
+    selectable = ".spec.tenantRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.appType"),

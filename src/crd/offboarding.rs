@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
     status = "QlikOffboardingStatus",
     derive = "PartialEq",
     doc = "The record of one deactivation of a Qlik Cloud tenant, or of a tenant that its object let go, written by the operator alone. It counts down to the purge, confirms it and stays as evidence; deleting it does nothing in Qlik.",
+    selectable = ".spec.tenantId",
+    selectable = ".spec.tenant.name",
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenant.name"),
     printcolumn(name = "Hostname", type_ = "string", json_path = ".spec.hostnames[0]"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),

@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
     status = "QlikTenantStatus",
     derive = "PartialEq",
     doc = "One Qlik Cloud tenant: created or adopted, kept as declared, and off-boarded when the manifest says so. Deleting this object leaves the tenant alone unless spec.offboarding says otherwise.",
+    selectable = ".status.tenantId",
+    selectable = ".spec.adopt.tenantId",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Hostname", type_ = "string", json_path = ".status.hostname"),

@@ -5,6 +5,7 @@ use super::events::Events;
 use super::gate::Gates;
 use super::lean::Lean;
 use super::ledger::Ledger;
+use super::lists::Lists;
 use super::span;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -52,17 +53,23 @@ pub struct Caches {
     pub oauth_clients: Vec<Store<Lean<QlikOAuthClient>>>,
     /// Every `QlikOffboarding`.
     pub offboardings: Vec<Store<Lean<QlikOffboarding>>>,
+    /// Which of them hold everything.
+    pub lists: Lists,
 }
 
 impl Context {
-    /// Every well-formed `QlikTenant` in the cache.
-    pub fn all_tenants(&self) -> impl Iterator<Item = QlikTenant> + '_ {
-        self.caches.tenants.iter().flat_map(Store::state).filter_map(|lean| lean.0.0.as_ref().ok().cloned())
+    /// The `QlikTenant`s in the cache of which this is so, malformed ones included. The others are looked at where they
+    /// are: nothing of them is copied.
+    pub fn tenants_where(
+        &self,
+        so: impl Fn(&Lean<QlikTenant>) -> bool,
+    ) -> impl Iterator<Item = Arc<Lean<QlikTenant>>> {
+        self.caches.tenants.iter().flat_map(move |store| store.state_filter(&so))
     }
 
     /// Whether a `QlikTenant` with this uid is in the cache, malformed or not.
     pub fn has_tenant(&self, uid: &str) -> bool {
-        self.caches.tenants.iter().flat_map(Store::state).any(|lean| lean.0.meta().uid.as_deref() == Some(uid))
+        self.tenants_where(|tenant| tenant.meta().uid.as_deref() == Some(uid)).next().is_some()
     }
 
     /// Why nothing irreversible may be done now, if the clocks disagree or Qlik Cloud's own date is not known.

@@ -1,7 +1,7 @@
 //! The one reconcile loop, generic over [`Managed`].
 //!
 //! ```text
-//! decode ─ gate ─ suspended? ─ ( observe ─ next ─ act )… ─ publish ─ requeue
+//! every list complete ─ decode ─ gate ─ suspended? ─ ( observe ─ next ─ act )… ─ publish ─ requeue
 //! ```
 //!
 //! One effect per turn, then look again. A crash between any two lines is the same as an ordinary restart.
@@ -12,6 +12,7 @@ mod events;
 mod gate;
 mod lean;
 mod ledger;
+mod lists;
 mod pass;
 mod span;
 pub mod write;
@@ -20,8 +21,9 @@ pub use context::{Caches, Context, within};
 pub use error::{Error, chain, root};
 pub use events::{Events, Note};
 pub use gate::{Gates, Standing};
-pub use lean::Lean;
+pub use lean::{Lean, Remains};
 pub use ledger::Ledger;
+pub use lists::{List, Lists};
 pub use pass::reconcile;
 
 use crate::crd::Rules;

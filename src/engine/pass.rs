@@ -27,8 +27,14 @@ const QUIET_START: Duration = Duration::from_secs(30);
 /// Our own rate budget makes passes wait now and then, in a rush of changes several times; that is not worth a write.
 const QUIET_THROTTLES: u32 = 6;
 
-/// Makes one pass over one object. Never fails: what goes wrong becomes a status and a time for the next attempt.
+/// How long a pass waits for lists that are not complete before it makes room for the next one, which waits likewise.
+const LISTS_WAIT: Duration = Duration::from_secs(1);
+
+/// Makes one pass over one object, once every list is complete. Never fails: what goes wrong becomes a status and a time for the next attempt.
 pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Result<Action, Infallible> {
+    if !cx.caches.lists.wait(LISTS_WAIT).await {
+        return Ok(Action::requeue(Duration::ZERO));
+    }
     let DeserializeGuard(decoded) = &object.0;
     let object = match decoded {
         Ok(object) => object.clone(),

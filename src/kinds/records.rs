@@ -6,7 +6,7 @@ use crate::crd::{
     Evidence, ExactTime, OffboardedSecret, OffboardedTenant, OffboardingEntry, OffboardingEvent, OffboardingPhase,
     QlikOffboarding, QlikOffboardingSpec, QlikTenant, SecretOutcome, Trigger, whole_seconds,
 };
-use crate::engine::{Context, Error, within, write};
+use crate::engine::{Context, Error, Lean, Remains, within, write};
 use crate::plan::offboarding::history::{Asked, State, appended, entry};
 use crate::plan::tenant::RecordSeen;
 use crate::qlik::{Hostname, TenantId};
@@ -17,25 +17,62 @@ use kube::api::{Api, ListParams, PostParams};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Every record of a namespace, as a decision needs it. Records that cannot be read are an error: what they say is not known.
-pub(super) async fn list(cx: &Context, namespace: &str) -> Result<Vec<RecordSeen>, Error> {
-    let api: Api<QlikOffboarding> = Api::namespaced(cx.client.clone(), namespace);
+/// Every record of a namespace, as a decision needs it, and those that cannot be read: what they say is not known, which
+/// concerns only the tenant that they name.
+pub(super) async fn list(cx: &Context, namespace: &str) -> Result<(Vec<RecordSeen>, Vec<Unreadable>), Error> {
+    let api: Api<Lean<QlikOffboarding>> = Api::namespaced(cx.client.clone(), namespace);
     let found = within("list off-boarding records", api.list(&ListParams::default())).await?;
-    let here = match found.items.is_empty() {
-        true => None,
-        false => namespaces::uid(namespace, cx).await?,
-    };
-    found.items.iter().map(|record| read(record, here.as_deref())).collect()
+    let here = if found.items.is_empty() { None } else { namespaces::uid(namespace, cx).await? };
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for lean in &found.items {
+        match read(lean, here.as_deref()) {
+            Ok(record) => records.push(record),
+            Err(record) => unreadable.push(record),
+        }
+    }
+    Ok((records, unreadable))
+}
+
+/// A record that cannot be read, and whom it names as far as that can.
+#[derive(Clone, Debug)]
+pub(super) struct Unreadable {
+    name: String,
+    names: Remains,
+}
+
+impl Unreadable {
+    /// Whether it may speak of this object, which holds or asks for `target` and whose status names the record `named`.
+    pub(super) fn concerns(&self, tenant: &QlikTenant, target: Option<&TenantId>, named: Option<&str>) -> bool {
+        let is = |word: &Option<String>, other: Option<&str>| other.is_some() && word.as_deref() == other;
+        is(&self.names.recorded_id, target.map(TenantId::as_str))
+            || is(&self.names.recorded_name, tenant.metadata.name.as_deref())
+            || is(&self.names.recorded_uid, tenant.metadata.uid.as_deref())
+            || named == Some(self.name.as_str())
+    }
+
+    /// For people.
+    pub(super) fn not_known(&self) -> Error {
+        let (name, problem) = (&self.name, &self.names.problem);
+        Error::Misconfigured {
+            reason: crate::crd::Reason::SpecInvalid,
+            message: format!(
+                "there is a record of this tenant that cannot be understood, so nothing is done: QlikOffboarding {name}: {problem}; mend it, or run the version of the operator that wrote it"
+            ),
+        }
+    }
 }
 
 /// A record, as it stands in a namespace of this uid.
-fn read(record: &QlikOffboarding, here: Option<&str>) -> Result<RecordSeen, Error> {
+fn read(lean: &Lean<QlikOffboarding>, here: Option<&str>) -> Result<RecordSeen, Unreadable> {
+    let unreadable = |names: &Remains| Unreadable { name: lean.name_any(), names: names.clone() };
+    let record = lean.read().map_err(unreadable)?;
     let written_in = record.spec.namespace_uid.as_deref();
     Ok(RecordSeen {
         name: record.name_any(),
-        tenant_id: record.spec.tenant_id.parse().map_err(|e| Error::Misconfigured {
-            reason: crate::crd::Reason::SpecInvalid,
-            message: format!("QlikOffboarding {}: tenantId {e}", record.name_any()),
+        tenant_id: record.spec.tenant_id.parse().map_err(|e| {
+            let (name, uid) = (record.spec.tenant.name.clone(), record.spec.tenant.uid.clone());
+            let problem = format!("tenantId {e}");
+            unreadable(&Remains { problem, recorded_name: Some(name), recorded_uid: Some(uid), ..Remains::default() })
         })?,
         hostnames: record.spec.hostnames.clone(),
         tenant_name: record.spec.tenant.name.clone(),

@@ -3,15 +3,15 @@
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crd::{QlikIdentityProvider, QlikOAuthClient, QlikOffboarding, QlikTenant};
-use crate::engine::{Caches, Context, Lean, Managed, chain, reconcile};
+use crate::engine::{Caches, Context, Lean, Lists, Managed, chain, reconcile};
 use crate::health::{BEAT, Health};
 use crate::kinds::parent::{Child, concerns};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::utils::Backoff;
-use kube::runtime::watcher;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource as _};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 pub(super) struct Controllers {
     client: Client,
     places: Vec<Option<String>>,
+    lists: Lists,
     tenants: Vec<Controller<Lean<QlikTenant>>>,
     providers: Vec<Controller<Lean<QlikIdentityProvider>>>,
     clients: Vec<Controller<Lean<QlikOAuthClient>>>,
@@ -31,11 +32,13 @@ pub(super) struct Controllers {
 
 impl Controllers {
     pub(super) fn new(client: &Client, places: &[Option<String>], settings: &Settings) -> Self {
+        let lists = Lists::default();
         Self {
-            tenants: each(client, places, settings),
-            providers: each(client, places, settings),
-            clients: each(client, places, settings),
-            offboardings: each(client, places, settings),
+            tenants: each(client, places, (settings, &lists)),
+            providers: each(client, places, (settings, &lists)),
+            clients: each(client, places, (settings, &lists)),
+            offboardings: each(client, places, (settings, &lists)),
+            lists,
             client: client.clone(),
             places: places.to_vec(),
         }
@@ -48,12 +51,13 @@ impl Controllers {
             identity_providers: self.providers.iter().map(Controller::store).collect(),
             oauth_clients: self.clients.iter().map(Controller::store).collect(),
             offboardings: self.offboardings.iter().map(Controller::store).collect(),
+            lists: self.lists.clone(),
         }
     }
 
     /// Begins to work, until told to stop.
     pub(super) fn start(self, cx: &Arc<Context>, around: &Around) -> JoinSet<()> {
-        let Self { client, places, tenants, providers, clients, offboardings } = self;
+        let Self { client, places, lists: _, tenants, providers, clients, offboardings } = self;
         let mut tasks = JoinSet::new();
         for (controller, place) in tenants.into_iter().zip(&places) {
             let controller = follow_records(controller, &client, place.as_deref(), cx.clone());
@@ -74,8 +78,12 @@ impl Controllers {
     }
 }
 
-fn each<K: Managed>(client: &Client, places: &[Option<String>], settings: &Settings) -> Vec<Controller<Lean<K>>> {
-    places.iter().map(|place| controller(client, place.as_deref(), settings)).collect()
+fn each<K: Managed>(
+    client: &Client,
+    places: &[Option<String>],
+    shared: (&Settings, &Lists),
+) -> Vec<Controller<Lean<K>>> {
+    places.iter().map(|place| controller(client, place.as_deref(), shared)).collect()
 }
 
 pub(super) fn api<K>(client: &Client, place: Option<&str>) -> Api<K>
@@ -88,9 +96,21 @@ where
     }
 }
 
-fn controller<K: Managed>(client: &Client, place: Option<&str>, settings: &Settings) -> Controller<Lean<K>> {
+/// What `Controller::new` would make, with a look at the watch after the cache has taken in what it says.
+fn controller<K: Managed>(
+    client: &Client,
+    place: Option<&str>,
+    (settings, lists): (&Settings, &Lists),
+) -> Controller<Lean<K>> {
     let config = controller::Config::default().concurrency(settings.concurrency);
-    Controller::new(api::<Lean<K>>(client, place), watcher::Config::default())
+    let list = lists.expect(match place {
+        Some(namespace) => format!("{} in namespace {namespace}", K::KIND),
+        None => format!("{} in the cluster", K::KIND),
+    });
+    let (store, writer) = reflector::store();
+    let watch = watcher(api::<Lean<K>>(client, place), watcher::Config::default());
+    let watch = watch.reflect(writer).inspect(move |said| list.saw(said)).applied_objects();
+    Controller::for_stream(watch, store)
         .with_config(config)
         .trigger_backoff(WatchAgain::default())
 }

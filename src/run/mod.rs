@@ -7,7 +7,7 @@ mod start;
 use crate::clock::Clock;
 use crate::config::{self, RunArgs, Settings};
 use crate::engine::{Context, Events, Gates, Ledger};
-use crate::health::{Health, Need};
+use crate::health::{BEAT, Health, Need};
 use crate::leader::Candidate;
 use crate::metrics::{self, Passes};
 use crate::qlik::{self, Cloud};
@@ -183,7 +183,8 @@ impl Process {
         let (stop, stopped) = watch::channel(false);
         let around = Around { stopped: stopped.clone(), health: health.clone(), broken: broken.clone() };
         let mut tasks = controllers.start(&cx, &around);
-        tasks.spawn(sweep(cx.clone(), stopped));
+        tasks.spawn(sweep(cx.clone(), stopped.clone()));
+        tasks.spawn(tell_of_lists(cx.clone(), (health.clone(), stopped)));
         tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
         tokio::select! {
             () = ended.wait() => {}
@@ -266,6 +267,41 @@ async fn sweep(cx: Arc<Context>, mut stopped: watch::Receiver<bool>) {
         }
     }
 }
+
+/// Says which lists do not come to their end, and that nothing is done without them: the API server may throttle them, or
+/// a right may be missing.
+async fn tell_of_lists(cx: Arc<Context>, (health, mut stopped): (Arc<Health>, watch::Receiver<bool>)) {
+    let mut ticks = tokio::time::interval(BEAT);
+    let (mut late, mut said) = (0_u32, Vec::new());
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        let missing = cx.caches.lists.missing();
+        if missing.is_empty() {
+            if !said.is_empty() {
+                tracing::info!("every list is complete: passes go on");
+            }
+            (late, said) = (0, missing);
+            health.has(Need::Lists);
+            continue;
+        }
+        late = late.saturating_add(1);
+        if late < LISTS_LATE {
+            continue;
+        }
+        let text = missing.join(", ");
+        health.lacks(Need::Lists, &format!("not complete, so no pass runs: {text}"));
+        if missing != said {
+            tracing::warn!(missing = text, "lists do not come to their end: nothing is done before all of them have");
+            said = missing;
+        }
+    }
+}
+
+/// After so many seconds a list is late.
+const LISTS_LATE: u32 = 3;
 
 /// SIGTERM and SIGINT.
 struct Ended {

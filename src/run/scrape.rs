@@ -102,7 +102,7 @@ struct Counted {
 
 impl Counted {
     fn of(cx: &Context) -> Self {
-        let Caches { tenants, identity_providers, oauth_clients, offboardings } = &cx.caches;
+        let Caches { tenants, identity_providers, oauth_clients, offboardings, lists: _ } = &cx.caches;
         let mut counted = Self::default();
         counted.add(tenants, cx);
         counted.add(identity_providers, cx);

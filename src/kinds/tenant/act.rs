@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, letting_go, observe, requested};
+use super::{Sight, gather, letting_go, observe, ownership, requested};
 use crate::crd::{
     Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
     Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger, whole_seconds,
@@ -46,7 +46,7 @@ pub(super) async fn act(
             records::enter(cx, &work.namespace(), record, noted).await?;
             Ok(Acted::look_again(draft))
         }
-        Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft),
+        Step::Bind { id, hostnames, origin } => work.bind(id, hostnames, *origin, draft).await,
         Step::Unbind => work.unbind(draft).await,
         Step::Patch(changes) => work.patch(changes, draft).await,
         Step::OpenRecord(trigger) => work.open_record(*trigger, draft).await,
@@ -197,13 +197,14 @@ impl Work<'_> {
         }))
     }
 
-    fn bind(
+    async fn bind(
         &self,
         id: &TenantId,
         hostnames: &[Hostname],
         origin: Origin,
         draft: QlikTenantStatus,
     ) -> Result<Acted<QlikTenant>, Error> {
+        ownership::first(self.tenant, id, self.cx).await?;
         if !self.claim(id) {
             // Its status will soon show it by name.
             let message = "another object of this operator holds the tenant or is taking it over".to_owned();
@@ -322,8 +323,8 @@ impl Work<'_> {
         })
     }
 
-    /// The one irreversible call. Right before it the object is read live: it must still be the very version that was
-    /// decided on, under our own announcement; the tenant itself was read in this turn.
+    /// The one irreversible call. Right before it is asked live whom the tenant belongs to, and the object is read: it must
+    /// still be the very version that was decided on, under our own announcement; the tenant itself was read in this turn.
     async fn deactivate(
         &self,
         step: IntentStep,
@@ -333,6 +334,7 @@ impl Work<'_> {
     ) -> Result<Acted<QlikTenant>, Error> {
         let (id, nonce) = (self.bound()?.id.clone(), self.intent(step)?.nonce.clone());
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
+        ownership::first(self.tenant, &id, self.cx).await?;
         let live = self.still_the_same(&nonce).await?;
         let replaces = self.intent(step)?.replaces;
         let asked = live.annotations().get(RESTART_PURGE_WINDOW).and_then(|at| at.parse::<Timestamp>().ok());
@@ -378,6 +380,7 @@ impl Work<'_> {
     }
 
     async fn erase(&self, targets: &[TargetSeen], draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
+        ownership::first(self.tenant, &self.bound()?.id, self.cx).await?;
         for target in targets {
             if let Some(uid) = &target.uid {
                 secrets::delete(&self.cx.client, &self.namespace(), &target.name, uid).await?;

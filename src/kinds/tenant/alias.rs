@@ -1,7 +1,7 @@
 //! Who has an alias, before a tenant is paid for that cannot have it.
 
 use crate::crd::{OnExisting, QlikTenant};
-use crate::engine::{Context, Error, root};
+use crate::engine::{Context, Error, Lean, root};
 use crate::plan::tenant::{AliasSeen, Desired};
 use crate::qlik::{self, Credential, Hostname};
 use kube::ResourceExt;
@@ -54,18 +54,19 @@ fn adopts(tenant: &QlikTenant, cx: &Context) -> bool {
 fn wanted_by(tenant: &QlikTenant, alias: &Hostname, cx: &Context) -> Option<String> {
     let label = alias.as_str().split('.').next()?;
     let asks = |other: &QlikTenant| {
-        let shown = other
-            .status
-            .as_ref()
-            .is_some_and(|s| s.hostnames.iter().any(|name| name.eq_ignore_ascii_case(alias.as_str())));
+        let is_alias = |name: &String| name.eq_ignore_ascii_case(alias.as_str());
+        let shown = other.status.as_ref().is_some_and(|status| status.hostnames.iter().any(is_alias));
         shown || (other.spec.region == tenant.spec.region && other.spec.alias.as_deref() == Some(label))
     };
     let first = |other: &QlikTenant| {
-        let bound = other.status.as_ref().is_some_and(|s| s.tenant_id.is_some());
-        bound || other.uid() < tenant.uid()
+        let bound = other.status.as_ref().is_some_and(|status| status.tenant_id.is_some());
+        bound || other.metadata.uid < tenant.metadata.uid
     };
-    cx.all_tenants()
-        .filter(|other| other.uid() != tenant.uid() && other.metadata.deletion_timestamp.is_none())
-        .find(|other| asks(other) && first(other))
-        .map(|other| format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
+    let lives = |other: &QlikTenant| other.metadata.deletion_timestamp.is_none();
+    let comes_first = |other: &Lean<QlikTenant>| {
+        let other = other.read().ok().filter(|other| other.metadata.uid != tenant.metadata.uid);
+        other.is_some_and(|other| lives(other) && asks(other) && first(other))
+    };
+    let other = cx.tenants_where(comes_first).next()?;
+    Some(format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
 }

@@ -1,8 +1,8 @@
 //! What a decision needs from Kubernetes: Secrets, other objects, whether everything is being swept away.
 
-use super::Sight;
+use super::{Sight, ownership};
 use crate::crd::{OffboardingPhase, QlikOffboarding, QlikTenant, Reason, Trigger};
-use crate::engine::{Context, Error, within};
+use crate::engine::{Context, Error, Lean, within};
 use crate::plan::intent::{IntentSeen, IntentStep};
 use crate::plan::offboarding::history::State;
 use crate::plan::tenant::{Desired, Lookup};
@@ -12,7 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
-use kube::runtime::reflector::Store;
 use kube::{CustomResourceExt, Resource, ResourceExt};
 
 /// The credentials of a tenant, and where they come from.
@@ -116,18 +115,6 @@ async fn no_more_made<K: Resource<DynamicType = ()>>(cx: &Context) -> Result<boo
     Ok(kind.is_none_or(|kind| !kind.verbs.iter().any(|verb| verb == "create")))
 }
 
-/// Another object that holds this tenant, and has for longer. Objects in other namespaces count too.
-pub(super) fn other_owner(tenant: &QlikTenant, id: &TenantId, cx: &Context) -> Option<String> {
-    let mine = tenant.status.as_ref().filter(|s| s.tenant_id.as_deref() == Some(id.as_str()));
-    let since = |object: &QlikTenant| object.status.as_ref().and_then(|s| s.bound_at.as_ref()).map(|t| t.0);
-    let my_claim = (mine.and_then(|_| since(tenant)).unwrap_or(Timestamp::MAX), tenant.uid());
-    cx.all_tenants()
-        .filter(|other| other.uid() != tenant.uid())
-        .filter(|other| other.status.as_ref().and_then(|s| s.tenant_id.as_deref()) == Some(id.as_str()))
-        .find(|other| (since(other).unwrap_or(Timestamp::MIN), other.uid()) < my_claim)
-        .map(|other| format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
-}
-
 /// Asks the organization API what became of a creation whose answer was lost.
 pub(super) async fn lookup(
     tenant: &QlikTenant,
@@ -145,15 +132,13 @@ pub(super) async fn lookup(
     let window = (early, intent.at.checked_add(AFTER).unwrap_or(Timestamp::MAX));
     let organization = cx.cloud.organization(&credential);
     let created = organization.created_since(cx.settings.subscription.as_deref(), window.0, region).await?;
-    let owned: Vec<_> = cx.all_tenants().filter_map(|t| t.status.and_then(|s| s.tenant_id)).collect();
     let ours = cx.settings.organization_is_ours;
-    let created: Vec<_> = created
-        .into_iter()
-        .filter(|t| t.created_at.is_none_or(|at| at <= window.1) && !owned.iter().any(|id| id == t.id.as_str()))
-        .collect();
+    let owned = |id: &TenantId| cx.tenants_where(|it| ownership::claimed(it) == Some(id.as_str())).next().is_some();
+    let created: Vec<_> =
+        created.into_iter().filter(|t| t.created_at.is_none_or(|at| at <= window.1) && !owned(&t.id)).collect();
     // A tenant that somebody has named already may well be somebody else's.
     let named = created.iter().filter(|t| !is_untouched(t)).count();
-    let lost = cx.all_tenants().filter(|other| other.uid() != tenant.uid() && lost_then(other, window)).count();
+    let lost = cx.tenants_where(|other| other.meta().uid != tenant.metadata.uid && lost_then(other, window)).count();
     let rivals = named + lost;
     let nameless = created.iter().filter(|t| t.hostnames.is_empty()).count();
     let tenants = created.into_iter().filter_map(|t| Some((t.id, t.hostnames.first()?.clone()))).collect();
@@ -172,8 +157,8 @@ const BEFORE: SignedDuration = SignedDuration::from_secs(60);
 const AFTER: SignedDuration = SignedDuration::from_secs(180);
 
 /// Whether another object announced a creation at about the same time and has no tenant yet.
-fn lost_then(other: &QlikTenant, window: (Timestamp, Timestamp)) -> bool {
-    let bound = other.status.as_ref().is_some_and(|s| s.tenant_id.is_some());
+fn lost_then(other: &Lean<QlikTenant>, window: (Timestamp, Timestamp)) -> bool {
+    let bound = ownership::held(other).is_some();
     let annotation = other.annotations().get(crate::crd::INTENT).map(String::as_str);
     let intent = IntentSeen::read(annotation, |_| crate::plan::intent::Call::Unknown);
     let from = window.0.checked_sub(AFTER).unwrap_or(Timestamp::MIN);
@@ -190,7 +175,11 @@ pub(super) fn has_open_record(tenant: &QlikTenant, cx: &Context) -> bool {
             && record.spec.trigger != Trigger::Release
             && State::of(&record.spec, record.status.as_ref()).phase == OffboardingPhase::Requested
     };
-    cx.caches.offboardings.iter().flat_map(Store::state).any(|lean| lean.0.0.as_ref().is_ok_and(open))
+    let may_be_open = |record: &Lean<QlikOffboarding>| match record.read() {
+        Ok(record) => open(record),
+        Err(remains) => remains.recorded_uid.as_deref() == Some(uid.as_str()),
+    };
+    cx.caches.offboardings.iter().any(|store| store.find(may_be_open).is_some())
 }
 
 /// A sight of an object that only has to be let go.

@@ -6,6 +6,7 @@ mod erasure;
 mod gather;
 mod letting_go;
 mod observe;
+mod ownership;
 mod report;
 mod requested;
 

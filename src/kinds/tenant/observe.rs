@@ -1,7 +1,7 @@
 //! One look at everything that the decision about a tenant needs.
 
 use super::{Sight, invalid};
-use super::{alias, erasure, gather};
+use super::{alias, erasure, gather, ownership};
 use crate::crd::{
     Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
     REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
@@ -38,7 +38,9 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
         look.load_records(&mut seen, None).await?;
     }
     let target = look.target(&seen);
-    seen.other_owner = target.as_ref().and_then(|(id, _)| gather::other_owner(tenant, id, cx));
+    if let Some((id, _)) = &target {
+        seen.other_owner = ownership::cached(tenant, id, cx)?;
+    }
     if seen.other_owner.is_some() {
         return Ok(Sight { want: Some(want), seen, credentials: None, license: None });
     }
@@ -61,9 +63,11 @@ pub(super) async fn observe(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &
 /// what an object of the same name has to know; otherwise nothing is read.
 async fn let_go(tenant: &QlikTenant, draft: &QlikTenantStatus, mut seen: Seen, cx: &Context) -> Result<Sight, Error> {
     let id = seen.bound.as_ref().map(|bound| bound.id.clone());
-    seen.other_owner = id.as_ref().and_then(|id| gather::other_owner(tenant, id, cx));
+    if let Some(id) = &id {
+        seen.other_owner = ownership::cached(tenant, id, cx)?;
+    }
     if seen.held && (draft.offboarding.is_some() || draft.purge.is_some()) {
-        let records = records::list(cx, &tenant.namespace().unwrap_or_default()).await?;
+        let (records, _) = records::list(cx, &tenant.namespace().unwrap_or_default()).await?;
         seen.record = id.and_then(|id| current_record(&records, &id, draft.offboarding.as_deref(), true).cloned());
     }
     Ok(gather::nothing_to_decide(seen))
@@ -215,9 +219,12 @@ impl Look<'_> {
 
     async fn load_records(&self, seen: &mut Seen, target: Option<&TenantId>) -> Result<(), Error> {
         let namespace = self.tenant.namespace().unwrap_or_default();
-        let records = records::list(self.cx, &namespace).await?;
-        let written = self.draft.observed_generation.is_some();
+        let (records, unreadable) = records::list(self.cx, &namespace).await?;
         let named = self.draft.offboarding.as_deref();
+        if let Some(record) = unreadable.iter().find(|record| record.concerns(self.tenant, target, named)) {
+            return Err(record.not_known());
+        }
+        let written = self.draft.observed_generation.is_some();
         seen.record = match target {
             Some(id) => current_record(&records, id, named, written).cloned(),
             // Without a tenant, a record of this very object is what is left of a lost status.
@@ -232,9 +239,11 @@ impl Look<'_> {
         if seen.record.is_none() && seen.bound.is_some() {
             seen.lost = self.lost_record(&records);
         }
-        seen.previous = previous_record(&records, &self.tenant.name_any(), &seen.uid)
-            .filter(|previous| gather::other_owner(self.tenant, &previous.tenant_id, self.cx).is_none())
-            .cloned();
+        if let Some(previous) = previous_record(&records, &self.tenant.name_any(), &seen.uid)
+            && ownership::cached(self.tenant, &previous.tenant_id, self.cx)?.is_none()
+        {
+            seen.previous = Some(previous.clone());
+        }
         Self::close_intent(seen, &records);
         Ok(())
     }
