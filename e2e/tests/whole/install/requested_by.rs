@@ -19,7 +19,7 @@ async fn named(user: &User<'_>) -> String {
     user.run(&["get", "qt", "acme", "-o", path], "").await.stdout
 }
 
-fn annotations(patch: Value) -> Value {
+fn annotations(patch: &Value) -> Value {
     json!({ "metadata": { "annotations": patch } })
 }
 
@@ -38,19 +38,19 @@ async fn whoever_asks_is_named_and_nobody_else_can_be() {
     let claimed = json!({ (STAMP): "bob" });
     allowed(&alice.run(&["create", "-f", "-"], &annotated(&claimed, "")).await);
     assert_eq!(named(&alice).await, "");
-    allowed(&alice.patch("acme", annotations(claimed.clone())).await);
+    allowed(&alice.patch("acme", annotations(&claimed)).await);
     assert_eq!(named(&alice).await, "");
 
     let off = json!({ "lifecycle": "Deactivated", "offboarding": { "confirmHostname": "acme.us.qlikcloud.com" } });
     // In one update with the claim to be somebody else.
-    let mut patch = annotations(claimed.clone());
+    let mut patch = annotations(&claimed);
     patch["spec"] = off.clone();
     allowed(&alice.patch("acme", patch).await);
     assert_eq!(named(&alice).await, "alice");
     for user in [&bob, &robot] {
-        allowed(&user.patch("acme", annotations(claimed.clone())).await);
-        allowed(&user.patch("acme", annotations(json!({ (STAMP): null }))).await);
-        allowed(&user.patch("acme", annotations(Value::Null)).await);
+        allowed(&user.patch("acme", annotations(&claimed)).await);
+        allowed(&user.patch("acme", annotations(&json!({ (STAMP): null }))).await);
+        allowed(&user.patch("acme", annotations(&Value::Null)).await);
         allowed(&user.run(&["replace", "-f", "-"], &manifest("acme", OFF)).await);
         let forced = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
         allowed(&user.run(&forced, &annotated(&claimed, OFF)).await);
@@ -59,7 +59,7 @@ async fn whoever_asks_is_named_and_nobody_else_can_be() {
     }
 
     // Another window is another request, the same one is not.
-    let window = |date: &str| annotations(json!({ (RESTART): date }));
+    let window = |date: &str| annotations(&json!({ (RESTART): date }));
     allowed(&bob.patch("acme", window("2027-01-01T00:00:00Z")).await);
     assert_eq!(named(&bob).await, "bob");
     allowed(&alice.patch("acme", window("2027-01-01T00:00:00Z")).await);
@@ -67,7 +67,7 @@ async fn whoever_asks_is_named_and_nobody_else_can_be() {
     assert_eq!(named(&bob).await, "bob");
     allowed(&robot.patch("acme", window("2027-02-01T00:00:00Z")).await);
     assert_eq!(named(&bob).await, "system:serviceaccount:argocd:controller");
-    allowed(&alice.patch("acme", annotations(json!({ (RESTART): null }))).await);
+    allowed(&alice.patch("acme", annotations(&json!({ (RESTART): null }))).await);
     assert_eq!(named(&bob).await, "system:serviceaccount:argocd:controller");
 
     // Taking it back names nobody; a deletion is asked for by whoever lets it deactivate the tenant.
