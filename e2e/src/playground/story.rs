@@ -6,7 +6,7 @@ use super::{Playground, Screen};
 use crate::sim::{PortalPatch, Status, Tenant};
 use crate::stage::{Error, Operator, Stage};
 use kube::api::ListParams;
-use qlik_operator::crd::{OffboardingPhase, Phase, QlikOffboarding, QlikTenant, REQUESTED_AT};
+use qlik_operator::crd::{OffboardingPhase, SecretOutcome, Phase, QlikOffboarding, QlikTenant, REQUESTED_AT};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -133,6 +133,8 @@ impl Story<'_> {
     async fn purge(&self) -> Result<(), Error> {
         self.screen.say("The calendar of Qlik Cloud and the operator's is turned by 30 days.")?;
         self.stage.turn(WINDOW)?;
+        self.screen.say("A purge is seen and not calculated: Qlik Cloud has to say twice, an hour apart, that there is no such tenant.")?;
+        self.stage.confirm_purge().await?;
         self.kubectl_until_phase("Purged").await?;
         let acme = self.object("acme").await?;
         self.prove("Qlik Cloud has purged the tenant", self.in_qlik(&acme)?.status == Status::Deleted)?;
@@ -155,11 +157,11 @@ impl Story<'_> {
         self.kubectl(&["get", "qliktenants"]).await?;
         self.kubectl(&["get", "qlikoffboarding", &record, "--output=yaml"]).await?;
         let record = self.stage.records().get(&record).await?;
-        let erased = record.status.as_ref().map(|status| status.erased.clone()).unwrap_or_default();
+        let secrets = record.status.as_ref().map(|status| status.secrets.clone()).unwrap_or_default();
         self.prove("the record says that the tenant is purged", phase(&record) == OffboardingPhase::Purged)?;
         self.prove("and which Secret was erased, which were kept and for whom", {
-            erased.iter().any(|e| e.name == "acme-data-gateway" && e.erased_at.is_some())
-                && erased.iter().filter(|e| e.rule.starts_with("kept") && e.erased_at.is_none()).count() == 2
+            secrets.iter().any(|e| e.name == "acme-data-gateway" && e.outcome == SecretOutcome::Erased)
+                && secrets.iter().filter(|e| e.outcome == SecretOutcome::Kept).count() == 2
         })?;
         for name in ["globex", "initech"] {
             let tenant = self.object(name).await?;

@@ -2,7 +2,7 @@
 
 use super::{Error, Stage, condition};
 use kube::api::ListParams;
-use qlik_operator::crd::{QlikOffboarding, QlikTenant, REQUESTED_AT};
+use qlik_operator::crd::{OffboardingPhase, QlikOffboarding, QlikTenant, REQUESTED_AT};
 use serde_json::json;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +27,23 @@ pub fn is_stalled(tenant: &QlikTenant, reason: &str) -> bool {
 }
 
 impl Stage {
+    /// For off-boardings whose date has passed: waits until Qlik Cloud has said of each for the first time that there is no
+    /// such tenant, and lets the hour pass after which it is asked once more and believed.
+    pub async fn confirm_purge(&self) -> Result<(), Error> {
+        let now = self.sim.now();
+        let is_due = |record: &QlikOffboarding| {
+            let status = record.status.clone().unwrap_or_default();
+            status.phase == OffboardingPhase::Scheduled && status.purge_at.is_some_and(|at| at.0 <= now)
+        };
+        let seen = |record: &QlikOffboarding| record.status.as_ref().is_some_and(|status| status.gone_since.is_some());
+        self.until_some("each purge is seen for the first time", async || {
+            let records = self.records().list(&ListParams::default()).await?.items;
+            Ok(records.iter().filter(|record| is_due(record)).all(seen).then_some(()))
+        })
+        .await?;
+        self.turn(Duration::from_mins(61))
+    }
+
     /// Asks for a pass and waits until one that began after the question is through. `false` when the object is gone.
     pub async fn pass(&self, name: &str) -> Result<bool, Error> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -81,6 +81,7 @@ impl Story for Scenario {
                 stage.delete(name).await?;
                 stage.until(name, "waits for the purge", |t| in_phase(t, "Deactivated")).await?;
                 stage.turn(MONTH)?;
+                stage.confirm_purge().await?;
                 let tenants = stage.tenants();
                 let gone = async || Ok(tenants.get_opt(name).await?.is_none().then_some(()));
                 stage.in_time("the object goes away", gone).await

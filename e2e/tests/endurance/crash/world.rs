@@ -2,7 +2,7 @@
 
 use e2e::sim::{Flags, Status};
 use e2e::stage::{Error, Stage};
-use qlik_operator::crd::{Evidence, OffboardingPhase, QlikOffboarding, QlikTenant, Trigger};
+use qlik_operator::crd::{Evidence, OffboardingPhase, QlikOffboarding, QlikTenant, SecretOutcome, Trigger};
 use std::collections::BTreeMap;
 
 /// What Qlik Cloud and the cluster look like.
@@ -97,6 +97,6 @@ fn of_record(record: &QlikOffboarding, id: Option<&str>, purge: Option<jiff::Tim
         known: matches!(status.evidence, Some(Evidence::Date | Evidence::Organization)),
         purge_as_in_qlik: purge.is_none() || status.purge_at.map(|at| at.0) == purge,
         of_this_tenant: Some(record.spec.tenant_id.as_str()) == id,
-        erased: status.erased.into_iter().map(|e| (e.rule, e.erased_at.is_some())).collect(),
+        erased: status.secrets.into_iter().map(|e| (e.rule, e.outcome == SecretOutcome::Erased)).collect(),
     }
 }

@@ -7,7 +7,7 @@ use e2e::stage::{Error, Operator, PATIENCE, Setup, Stage, child_manifest, in_pha
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
-use qlik_operator::crd::{OffboardingPhase, QlikOffboarding};
+use qlik_operator::crd::{OffboardingPhase, QlikOffboarding, SecretOutcome};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -91,8 +91,8 @@ fn calls(stage: &Stage) -> usize {
 /// The record says of each Secret that it was erased, and why.
 #[track_caller]
 fn all_on_record(record: &QlikOffboarding) {
-    let erased = record.status.clone().unwrap_or_default().erased;
-    let named: BTreeSet<_> = erased.iter().filter(|e| e.erased_at.is_some()).map(|e| e.name.clone()).collect();
+    let erased = record.status.clone().unwrap_or_default().secrets;
+    let named: BTreeSet<_> = erased.iter().filter(|e| e.outcome == SecretOutcome::Erased).map(|e| e.name.clone()).collect();
     assert_eq!(named, written(), "{erased:#?}");
     for (_, name) in names() {
         let rule = &erased.iter().find(|e| e.name == name).unwrap().rule;
@@ -134,6 +134,7 @@ async fn secrets_go_at_the_purge_while_the_tenant_is_declared_off() {
     stage.pass("acme").await.unwrap();
     assert_eq!(secrets(&stage).await, written(), "the tenant may still come back");
     stage.turn(DAY * 3).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && in_phase(t, "Purged")).await.unwrap();
     until_no_secret(&stage).await;
     all_on_record(&record(&stage).await);
@@ -155,6 +156,7 @@ async fn everything_is_deleted_at_once() {
         if spec == PURGED {
             assert!(stage.tenants().get_opt("acme").await.unwrap().is_some(), "it went before the purge");
             stage.turn(DAY * 31).unwrap();
+            stage.confirm_purge().await.unwrap();
         }
         let gone = async || Ok(stage.tenants().get_opt("acme").await?.is_none().then_some(()));
         stage.in_time("the tenant's object goes", gone).await.unwrap();
@@ -163,7 +165,7 @@ async fn everything_is_deleted_at_once() {
         assert_eq!((status.phase, stage.called("POST", "/actions/deactivate")), (phase, 1));
         // Those that went before the tenant did, with all that was theirs, are no part of its end.
         let before = stage.committed("oauth-client.deleted") + stage.committed("idp.deleted");
-        let (on_record, all) = (status.erased.iter().filter(|e| e.erased_at.is_some()).count(), names().len());
+        let (on_record, all) = (status.secrets.iter().filter(|e| e.outcome == SecretOutcome::Erased).count(), names().len());
         assert!(on_record + before >= all, "{on_record} on record, {before} deleted before, of {all}");
     }
 }

@@ -70,6 +70,7 @@ async fn it_goes_without_a_call_when_its_tenant_is_off_or_purged() {
         let mut reason = "CoveredByTenantDeactivated";
         if purged {
             stage.turn(HOUR * 24 * 31).unwrap();
+            stage.confirm_purge().await.unwrap();
             stage.until("acme", "is purged", |t| in_phase(t, "Purged")).await.unwrap();
             reason = "CoveredByTenantPurged";
         }

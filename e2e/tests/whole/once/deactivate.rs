@@ -227,6 +227,7 @@ async fn ninety_days_of_rechecks_make_no_call() {
     assert_eq!((calls(&stage), stage.committed("tenant.deactivated")), (1, 1));
     assert_eq!(stage.sim.tenants()[0].purge_at, Some(purge_at));
     stage.turn(DAY * 5).unwrap();
+    stage.confirm_purge().await.unwrap();
     let tenants = stage.tenants();
     let purged = stage.in_time("the purge", async || {
         Ok(Some(tenants.get("acme").await?).filter(|t| in_phase(t, "Purged") && is_ready(t)))

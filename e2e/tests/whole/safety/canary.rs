@@ -100,6 +100,7 @@ async fn off_board(stage: &Stage) {
     stage.delete("wonka").await.unwrap();
     stage.until_gone("wonka").await.unwrap();
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
 }
 

@@ -124,6 +124,7 @@ async fn a_clock_ahead_concludes_no_purge_and_erases_nothing() {
     stage.set_wall_clock(0).unwrap();
     let _operator = stage.operator().await.unwrap();
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
     assert!(!stage.has_secret("extra").await.unwrap());
 }
@@ -140,6 +141,7 @@ async fn a_clock_behind_concludes_the_purge_only_once_it_is_right() {
     let acme = poke(&stage, "acme").await;
     still_counting_down(&stage, &acme).await;
     stage.turn_operators(i64::try_from(stage.sim.offset().as_secs()).unwrap()).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
     assert!(!stage.has_secret("extra").await.unwrap());
     assert_eq!(deactivations(&stage), 1);

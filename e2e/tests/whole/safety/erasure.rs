@@ -8,7 +8,7 @@ use http::Method;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
-use qlik_operator::crd::{ErasedSecret, OffboardingPhase, QlikOffboarding, QlikTenant};
+use qlik_operator::crd::{OffboardedSecret, OffboardingPhase, QlikOffboarding, QlikTenant, SecretOutcome};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,15 +25,15 @@ async fn record(stage: &Stage) -> QlikOffboarding {
     stage.records().list(&ListParams::default()).await.unwrap().items.pop().unwrap()
 }
 
-async fn erased(stage: &Stage) -> Vec<ErasedSecret> {
-    record(stage).await.status.unwrap().erased
+async fn erased(stage: &Stage) -> Vec<OffboardedSecret> {
+    record(stage).await.status.unwrap().secrets
 }
 
 /// What the record says of a Secret: uid, rule, whether its absence was confirmed.
-fn entry<'a>(list: &'a [ErasedSecret], name: &str) -> (&'a str, &'a str, bool) {
+fn entry<'a>(list: &'a [OffboardedSecret], name: &str) -> (&'a str, &'a str, bool) {
     let found: Vec<_> = list.iter().filter(|e| e.name == name).collect();
     let [one] = found.as_slice() else { panic!("{name} is not there once: {list:#?}") };
-    (&one.uid, &one.rule, one.erased_at.is_some())
+    (&one.uid, &one.rule, one.outcome == SecretOutcome::Erased)
 }
 
 /// A manifest with a license Secret of its own.
@@ -73,10 +73,10 @@ async fn erased_in_order(stage: &Stage, since: Position, uids: [String; 2]) {
     assert_eq!(entry(&list, "extra"), (uids[1].as_str(), "names", true));
     assert_eq!(entry(&list, "never-there"), ("", "names: was not there", true));
     let kept = entry(&list, "qlik-credentials");
-    assert_eq!((kept.1, kept.2), ("kept: used by QlikTenant globex", false));
+    assert_eq!((kept.1, kept.2), ("used by QlikTenant globex", false));
     assert_eq!(list.len(), 4, "{list:#?}");
     let said = event(stage, "acme", "SecretKept").await;
-    assert!(said.contains("qlik-credentials (kept: used by QlikTenant globex)"), "{said}");
+    assert!(said.contains("qlik-credentials (used by QlikTenant globex)"), "{said}");
     event(stage, "acme", "SecretsErased").await;
 
     let log = stage.cluster.audit().unwrap();
@@ -117,6 +117,7 @@ async fn at_the_purge_while_the_object_lives() {
     assert!(stage.has_secret("extra").await.unwrap() && erased(&stage).await.is_empty(), "not before the purge");
     let since = stage.cluster.audit().unwrap().position().await.unwrap();
     stage.turn(DAY * 2).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
     erased_in_order(&stage, since, uids).await;
     // It ended there: a Secret that somebody makes later under an erased name is nobody's business.
@@ -159,6 +160,7 @@ async fn at_the_purge_of_a_deleted_object_that_is_held_so_long() {
     assert!(stage.has_secret("extra").await.unwrap() && erased(&stage).await.is_empty(), "not before the purge");
     let since = stage.cluster.audit().unwrap().position().await.unwrap();
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until_gone("acme").await.unwrap();
     erased_in_order(&stage, since, uids).await;
 }
@@ -173,6 +175,7 @@ async fn nothing_is_erased_without_being_asked_or_while_retained() {
     stage.delete("globex").await.unwrap();
     stage.until_gone("globex").await.unwrap();
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
     for name in ["acme-license", "extra", "qlik-credentials", "qlik-license", "unrelated"] {
         assert!(stage.has_secret(name).await.unwrap(), "{name}");
@@ -263,7 +266,7 @@ async fn a_secret_replaced_just_before_its_deletion_is_not_deleted_blindly() {
     stage.until_gone("acme").await.unwrap();
     assert!(!stage.has_secret("extra").await.unwrap(), "the manifest names it, so the new one goes as well");
     let list = erased(&stage).await;
-    assert!(list.iter().all(|e| e.name == "extra" && e.erased_at.is_some()), "{list:#?}");
+    assert!(list.iter().all(|e| e.name == "extra" && e.outcome == SecretOutcome::Erased), "{list:#?}");
     assert_eq!((list.len(), list[0].uid == first, list[0].uid == list[1].uid), (2, true, false), "each on record");
     let entries = log.entries(since, &Filter::new().user(stage.identity.user()).namespace(stage.ns())).await.unwrap();
     let delete = |code| move |e: &Entry| e.resource == "secrets" && e.verb == "delete" && e.code == code;
@@ -280,5 +283,5 @@ async fn a_record_never_says_purged_before_it_is() {
     stage.turn(DAY * 29 + HOUR * 23).unwrap();
     poke(&stage, "acme").await;
     let status = record(&stage).await.status.unwrap();
-    assert_eq!((status.phase, status.erased.is_empty()), (OffboardingPhase::Scheduled, true));
+    assert_eq!((status.phase, status.secrets.is_empty()), (OffboardingPhase::Scheduled, true));
 }

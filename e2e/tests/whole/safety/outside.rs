@@ -143,6 +143,7 @@ async fn a_purged_tenant_declared_active_again_is_made_anew_only_when_asked_for_
     stage.patch("acme", spec).await.unwrap();
     stage.until("acme", "is deactivated", |t| is_ready(t) && phase(t) == "Deactivated").await.unwrap();
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| is_ready(t) && phase(t) == "Purged").await.unwrap();
     stage.patch("acme", json!({ "spec": { "lifecycle": "Active" } })).await.unwrap();
     stalls(&stage, "acme", "TenantGone", &[&format!("qlik-operator.dev/start-anew={}", first.id)]).await;

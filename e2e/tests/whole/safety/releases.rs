@@ -23,6 +23,7 @@ async fn deleted_with_deactivate_and_released_once_scheduled() {
     assert!(record.metadata.owner_references.as_ref().is_none_or(Vec::is_empty), "it outlives the object");
     // The record counts down and ends by itself.
     stage.turn(DAY * 13).unwrap();
+    stage.confirm_purge().await.unwrap();
     let name = record.metadata.name.as_deref().unwrap();
     let purged = async || {
         let record = stage.records().get(name).await?;
@@ -49,6 +50,7 @@ async fn deleted_with_deactivate_and_held_until_the_purge() {
     poke(&stage, "acme").await;
     assert_eq!(deactivations(&stage), 1);
     stage.turn(DAY * 16).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until_gone("acme").await.unwrap();
     assert_eq!((deactivations(&stage), stage.sim.tenants()[0].status), (1, Status::Deleted));
 }

@@ -24,6 +24,7 @@ async fn from_onboarding_to_purge() {
     assert_eq!(Some(purge_at), tenant.purge_at);
 
     stage.turn(DAY * 31).unwrap();
+    stage.confirm_purge().await.unwrap();
     stage.until("acme", "is purged", |t| in_phase(t, "Purged") && is_ready(t)).await.unwrap();
     assert!(!stage.has_secret("extra").await.unwrap());
     assert_eq!(stage.committed("tenant.deactivated"), 1);
