@@ -1,7 +1,7 @@
 //! The freedom that Qlik's schemas leave to the shape of an answer: fields that may be missing, dates without a time.
 //!
 //! This is the only place that knows of it. Handlers build answers whole; [`Options::omit`] and [`Options::dates`] say
-//! what becomes of them just before they are sent.
+//! what becomes of them just before they are sent. What people see in the portal ([`super::ByHand`]) is always whole.
 
 use jiff::Timestamp;
 use serde_json::Value;

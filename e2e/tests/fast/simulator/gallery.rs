@@ -95,7 +95,8 @@ impl Gallery {
             "identityProvidersList" => vec![self.last_page(LOGINS).await],
             "usersList" => vec![self.last_page(USERS).await],
             "licenses" => vec![self.at_tenant("GET", "/api/v1/licenses/overview", None).await],
-            unknown => panic!("no answer has the fields of {unknown}"),
+            // no answer has them, which the tests find out
+            _ => Vec::new(),
         }
     }
 
