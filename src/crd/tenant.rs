@@ -286,6 +286,9 @@ pub struct QlikTenantStatus {
     pub region: Option<String>,
     /// Whether this object created or adopted the tenant.
     pub origin: Option<Origin>,
+    /// Names a creation whose answer was lost. It is not given up with the annotation that announced it, which a
+    /// `kubectl replace` takes away: without either the object would be taken for a new one.
+    pub pending_creation: Option<String>,
     /// Since when this object holds the tenant; where two objects claim one tenant, the older claim wins.
     pub bound_at: Option<Time>,
     /// Where the tenant stands.

@@ -22,6 +22,7 @@ pub struct Ledger {
 struct Inner {
     calls: HashMap<String, Call>,
     created: HashMap<String, (TenantId, Vec<Hostname>)>,
+    pending: HashMap<String, String>,
     counterparts: HashMap<String, String>,
     touched: HashMap<String, Duration>,
     versions: HashMap<String, u64>,
@@ -52,6 +53,21 @@ impl Ledger {
     /// What is known of a call announced under this nonce; `None` when this process does not remember it.
     pub fn of_nonce(&self, nonce: &str) -> Option<Call> {
         self.lock().calls.get(nonce).copied()
+    }
+
+    /// Remembers that a creation was announced for this object under this nonce, until its outcome is known.
+    pub fn creating(&self, uid: &str, nonce: &str) {
+        self.lock().pending.insert(uid.to_owned(), nonce.to_owned());
+    }
+
+    /// The outcome of the object's creation is known.
+    pub fn creation_known(&self, uid: &str) {
+        self.lock().pending.remove(uid);
+    }
+
+    /// The nonce of a creation of unknown outcome that this process made for the object.
+    pub fn pending_creation(&self, uid: &str) -> Option<String> {
+        self.lock().pending.get(uid).cloned()
     }
 
     /// Remembers a tenant that was created until its id is safe in the status.
@@ -161,6 +177,7 @@ impl Ledger {
         inner.claims.retain(|_, holder| holder != uid);
         inner.touched.remove(uid);
         inner.paid.remove(uid);
+        inner.pending.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

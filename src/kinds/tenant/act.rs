@@ -160,8 +160,13 @@ impl Work<'_> {
         let license = self.sight.license.as_ref().ok_or(Error::Raced)?;
         self.still_the_same(&nonce).await?;
         let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
-        let created = fence::announced(&nonce, register.create(license, paid), self.cx).await?;
         let uid = self.tenant.uid().unwrap_or_default();
+        self.cx.ledger.creating(&uid, &nonce);
+        let outcome = fence::announced(&nonce, register.create(license, paid), self.cx).await;
+        if outcome.as_ref().map_or_else(Error::had_no_effect, |_| true) {
+            self.cx.ledger.creation_known(&uid);
+        }
+        let created = outcome?;
         self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
         self.claim(&created.id);
         tracing::info!(namespace = self.namespace(), name = self.tenant.name_any(), tenant = %created.id,

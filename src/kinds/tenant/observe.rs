@@ -84,6 +84,7 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         held: tenant.finalizers().iter().any(|f| f == FINALIZER),
         bound: bound(tenant, draft, &uid, cx)?,
         hostless: hostless(draft, &uid, cx),
+        pending_creation: draft.pending_creation.clone().or_else(|| cx.ledger.pending_creation(&uid)),
         unwritten: draft.observed_generation != tenant.metadata.generation,
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
         other_owner: None,

@@ -7,7 +7,7 @@ use crate::crd::{
 };
 use crate::engine::{Note, SideFacts};
 use crate::plan::Finding;
-use crate::plan::intent::IntentStep;
+use crate::plan::intent::{Call, IntentSeen, IntentStep};
 use crate::plan::status::{Verdict, conditions};
 use crate::plan::tenant::{RecordSeen, Seen, Step, View};
 use crate::qlik::Patch;
@@ -18,6 +18,7 @@ use kube::ResourceExt;
 pub(super) fn reflect(tenant: &QlikTenant, sight: &Sight, mut draft: QlikTenantStatus) -> QlikTenantStatus {
     let seen = &sight.seen;
     draft.last_handled_reactivate = used_consent(tenant, seen, draft.last_handled_reactivate);
+    draft.pending_creation = pending_creation(seen, draft.pending_creation);
     if let Some((_, source)) = &sight.credentials {
         draft.credentials_source = Some(source.clone());
     }
@@ -35,6 +36,24 @@ pub(super) fn reflect(tenant: &QlikTenant, sight: &Sight, mut draft: QlikTenantS
         draft.purge = purge(record);
     }
     draft
+}
+
+/// The creation of unknown outcome, until the object holds a tenant, or a human gave it up, or it is known to have had no
+/// effect. On the ordinary course there is none.
+fn pending_creation(seen: &Seen, before: Option<String>) -> Option<String> {
+    if seen.bound.is_some() || seen.hostless.is_some() {
+        return None;
+    }
+    match &seen.intent {
+        IntentSeen::Found { intent, call: Call::Unknown } if intent.step == IntentStep::Create => {
+            Some(intent.nonce.clone())
+        }
+        IntentSeen::Found { .. } => None,
+        IntentSeen::None | IntentSeen::Unreadable => {
+            let pending = before.or_else(|| seen.pending_creation.clone());
+            pending.filter(|nonce| seen.asks.start_anew.as_ref() != Some(nonce))
+        }
+    }
 }
 
 /// A consent to bring the tenant back is for one deactivation: once the tenant is seen in use it has done its work, and

@@ -25,6 +25,8 @@ pub struct Seen {
     pub unwritten: bool,
     /// The announced call.
     pub intent: IntentSeen,
+    /// A creation of unknown outcome that the status or this process remembers, should the announcement be gone.
+    pub pending_creation: Option<String>,
     /// Another object that holds this tenant longer, as `namespace/name`.
     pub other_owner: Option<String>,
     /// The tenant, as Qlik shows it.

@@ -179,17 +179,19 @@ fn released_state(tenant: &View) -> &'static str {
 fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     let given_up = |token: &str| seen.asks.start_anew.as_deref() == Some(token);
     let traces_lost = match &seen.intent {
-        // The finalizer is only ever added together with an intent or before a binding: here both were lost by hand.
-        IntentSeen::None => seen.held,
+        // The finalizer is only ever added together with an intent or before a binding: here it was lost by hand. Or a
+        // `kubectl replace` took both away, and the status still tells of the call.
+        IntentSeen::None => seen.held || seen.pending_creation.is_some(),
         // A creation is known to have taken place, or a later step was announced: there was a tenant, and the status
         // that named it is gone. Giving a tenant up removes the announcement with it.
         IntentSeen::Found { intent, call } => intent.step != IntentStep::Create || *call == Call::Closed,
         IntentSeen::Unreadable => false,
     };
-    if traces_lost && !given_up(LOST) {
+    let pending = seen.pending_creation.as_deref().unwrap_or(LOST);
+    if traces_lost && !given_up(pending) {
         return outcome_unknown(
-            LOST,
-            "this object once held a tenant, or tried to create one, and its status was removed",
+            pending,
+            "this object once held a tenant, or tried to create one, and the traces of that were removed",
         );
     }
     if let IntentSeen::Found { intent, call: Call::Unknown } = &seen.intent

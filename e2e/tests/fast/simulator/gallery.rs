@@ -4,9 +4,9 @@ use e2e::sim::{BrowserTest, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cloud::{CONSOLE, Cloud, REGISTER};
-use crate::keys::Signer;
-use crate::office::Office;
+use super::cloud::{CONSOLE, Cloud, REGISTER};
+use super::keys::Signer;
+use super::office::Office;
 
 const CLIENTS: &str = "/api/v1/oauth-clients";
 const LOGINS: &str = "/api/v1/identity-providers";
@@ -100,7 +100,7 @@ impl Gallery {
         }
     }
 
-    async fn ask(&self, method: &str, (url, token): (&str, &str), body: Option<Value>) -> crate::cloud::Answer {
+    async fn ask(&self, method: &str, (url, token): (&str, &str), body: Option<Value>) -> super::cloud::Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.office.cloud.http.request(method, url).bearer_auth(token);
         if let Some(body) = body {

@@ -4,7 +4,7 @@ use e2e::sim::{ClientRequest, DisabledCode, Options, PortalTenant, PurgedHost, R
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cloud::{Answer, Cloud};
+use super::cloud::{Answer, Cloud};
 
 const ALIAS: &str = "acme.us.qlikcloud.com";
 const NOBODY: &str = "nobody.us.qlikcloud.com";
@@ -23,7 +23,7 @@ fn tenant(sim: &Running, license_number: Option<String>) -> (String, String) {
 
 async fn ask(cloud: &Cloud, host: &str) -> Option<Answer> {
     match cloud.request(Method::GET, host, "/api/v1/tenants/me").send().await {
-        Ok(answer) => Some(crate::cloud::read(answer).await),
+        Ok(answer) => Some(super::cloud::read(answer).await),
         Err(_) => None,
     }
 }

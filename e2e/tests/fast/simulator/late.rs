@@ -6,8 +6,8 @@ use e2e::sim::{Config, LateList, Options};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::cloud::{CONSOLE, Cloud};
-use crate::office::Office;
+use super::cloud::{CONSOLE, Cloud};
+use super::office::Office;
 
 const CLIENTS: &str = "/api/v1/oauth-clients";
 const LOGINS: &str = "/api/v1/identity-providers";
@@ -60,7 +60,7 @@ async fn the_organization_learns_late_of_new_tenants_and_of_changes() {
 
 async fn office(path: &'static str, seed: u64, options: Options) -> Office {
     let office = Office::with(path, Config { seed: Some(seed), options, ..Config::default() }).await;
-    let key = crate::keys::Signer::ec().line();
+    let key = super::keys::Signer::ec().line();
     for name in ["a", "b", "c", "d", "e"] {
         office
             .created(match path {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use e2e::sim::{Config, Dates, Options, Sim, StartError, optional_fields};
 use serde_json::Value;
 
-use crate::cloud::Cloud;
-use crate::gallery::Gallery;
+use super::cloud::Cloud;
+use super::gallery::Gallery;
 
 /// Every path to a field; lists are gone through.
 fn paths(value: &Value, at: &str, into: &mut BTreeSet<String>) {

@@ -43,6 +43,7 @@ impl World {
             bound,
             hostless: None,
             unwritten: !self.written,
+            pending_creation: None,
             intent,
             other_owner: None,
             record,

@@ -65,3 +65,17 @@ fn a_lost_creation_is_never_answered_by_a_second_one() {
     assert!(finding.message.contains("spec.adopt") && finding.message.contains("start-anew="), "{}", finding.message);
     assert_eq!(world.created, 1);
 }
+
+/// A `kubectl replace` takes finalizer and annotations away; the status, or the process, still tells of the call.
+#[test]
+fn a_lost_creation_survives_a_replacement_of_the_object() {
+    let world = World::new((OnDelete::Retain, ReleasePolicy::Scheduled), false);
+    let mut seen = world.see();
+    assert!(matches!(next(&world.want, &seen, world.now), Next::Do(Step::Announce(_))), "a new object");
+    seen.pending_creation = Some("n1".into());
+    let Next::Wait { finding, .. } = next(&world.want, &seen, world.now) else { panic!("a second creation") };
+    assert_eq!(finding.reason, Reason::CreateOutcomeUnknown);
+    assert!(finding.message.contains("start-anew=n1"), "{}", finding.message);
+    seen.asks.start_anew = Some("n1".into());
+    assert!(matches!(next(&world.want, &seen, world.now), Next::Do(Step::Announce(_))), "a human gave it up");
+}
