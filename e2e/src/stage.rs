@@ -41,6 +41,8 @@ pub struct Setup {
     pub prefix: String,
     /// Give operators the organization credential.
     pub organization: bool,
+    /// Tell operators that nobody else makes tenants in the subscription.
+    pub organization_is_ours: bool,
     /// The simulator.
     pub sim: sim::Config,
     /// What operators log.
@@ -55,6 +57,7 @@ impl Setup {
         Self {
             prefix: prefix.to_owned(),
             organization: false,
+            organization_is_ours: false,
             sim: sim::Config::default(),
             log: "info,qlik_operator=debug".to_owned(),
             installed: true,
@@ -66,6 +69,13 @@ impl Setup {
     pub fn with_organization(mut self) -> Self {
         self.organization = true;
         self
+    }
+
+    /// With the organization credential, and nobody else makes tenants in the subscription.
+    #[must_use]
+    pub fn with_own_organization(mut self) -> Self {
+        self.organization_is_ours = true;
+        self.with_organization()
     }
 }
 

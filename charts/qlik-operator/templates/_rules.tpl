@@ -13,7 +13,7 @@ with what the operator really does. The same rules make a ClusterRole, or a Role
   verbs: [patch]
 - apiGroups: [qlik-operator.dev]
   resources: [qlikoffboardings]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

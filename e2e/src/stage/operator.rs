@@ -49,6 +49,9 @@ impl Stage {
         if self.setup.organization {
             launch = launch.arg("--organization-credentials").arg(self.directory().join("organization"));
         }
+        if self.setup.organization_is_ours {
+            launch = launch.arg("--organization-is-ours");
+        }
         let process =
             launch.args(args.iter().copied()).spawn(self.directory().join(format!("operator-{number}.log")))?;
         Ok(Operator { process })

@@ -71,7 +71,7 @@ pub(crate) struct Point<W> {
 impl Ground {
     pub(crate) async fn new() -> Result<Self, Error> {
         let trap = Trap::default();
-        let mut setup = Setup::new("crash").with_organization();
+        let mut setup = Setup::new("crash").with_own_organization();
         setup.sim.after_request = Some(trap.at_qlik());
         let stage = Stage::new(setup).await?;
         let proxy = Proxy::start(stage.cluster, &stage.identity, trap.at_kubernetes()).await?;

@@ -97,7 +97,7 @@ async fn a_leader_that_was_frozen_does_nothing_twice() {
 
 async fn run(number: usize) -> Result<String, Error> {
     let trap = Trap::default();
-    let mut setup = Setup::new("frozen").with_organization();
+    let mut setup = Setup::new("frozen").with_own_organization();
     setup.sim.after_request = Some(trap.at_qlik());
     let stage = Stage::new(setup).await?;
     let (_proxy, first) = leader(&stage, trap.at_kubernetes()).await?;

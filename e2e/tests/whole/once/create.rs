@@ -1,7 +1,7 @@
 //! Never a second tenant: a creation of unknown outcome ends adopted, or waits for a human with an instruction that
 //! works.
 
-use super::trouble::{Trouble, Troubled};
+use super::trouble::{Organization, Trouble, Troubled};
 use e2e::stage::{Error, Stage, condition, faults, is_ready, is_stalled, manifest};
 use e2e::table;
 use qlik_operator::crd::{QlikTenant, START_ANEW};
@@ -15,7 +15,7 @@ const SPEC: &str = "displayName: Acme\nalias: acme";
 #[derive(Clone)]
 struct Row {
     trouble: Trouble,
-    organization: bool,
+    organization: Organization,
     /// Calls in the end, those that took no effect included.
     calls: usize,
     /// Whether the first call leaves open if it took effect.
@@ -25,10 +25,14 @@ struct Row {
 fn rows() -> Vec<(String, Row)> {
     let mut rows = Vec::new();
     let mut add = |name: &str, row: Row| {
-        let organization = if row.organization { " (organization)" } else { "" };
+        let organization = match row.organization {
+            Organization::Unasked => "",
+            Organization::Shared => " (organization of several)",
+            Organization::Ours => " (organization)",
+        };
         rows.push((format!("{name}{organization}"), row));
     };
-    let plain = Row { trouble: Trouble::None, organization: false, calls: 1, unknown: false };
+    let plain = Row { trouble: Trouble::None, organization: Organization::Unasked, calls: 1, unknown: false };
     add("no fault", plain.clone());
     for (name, effect, commit, unknown) in faults() {
         let row = Row { trouble: Trouble::Call(effect, commit), calls: if commit { 1 } else { 2 }, unknown, ..plain };
@@ -37,18 +41,20 @@ fn rows() -> Vec<(String, Row)> {
         if unknown
             && ["connection lost before", "connection lost after", "500 after", "no answer after"].contains(&name)
         {
-            add(name, Row { organization: true, ..row });
+            add(name, Row { organization: Organization::Ours, ..row.clone() });
+            add(name, Row { organization: Organization::Shared, ..row });
         }
     }
-    for organization in [false, true] {
+    for organization in [Organization::Unasked, Organization::Ours] {
         add("operator killed in the call", Row { trouble: Trouble::Killed, organization, unknown: true, ..plain });
         add("two operators", Row { trouble: Trouble::TwoOperators, organization, ..plain });
     }
     add("applied again and again", Row { trouble: Trouble::RepeatedApplies, ..plain });
     add("status cannot be written", Row { trouble: Trouble::StatusWrites("qliktenants"), ..plain });
-    for organization in [false, true] {
+    for organization in [Organization::Unasked, Organization::Ours] {
+        // What the creation made stands in the intent as well.
         let trouble = Trouble::StatusWritesAndKilled("qliktenants");
-        add("status cannot be written, then killed", Row { trouble, organization, unknown: true, ..plain });
+        add("status cannot be written, then killed", Row { trouble, organization, ..plain });
     }
     rows
 }
@@ -70,8 +76,8 @@ async fn course(row: &Row) -> Result<String, Error> {
     quiet(&troubled, most).await?;
     troubled.put_right();
     troubled.stage.turn(MINUTE * 2)?;
-    let stalls = row.unknown && !row.organization;
-    let mut end = if row.organization && row.unknown { "found by the organization API" } else { "ready" };
+    let stalls = row.unknown && row.organization != Organization::Ours;
+    let mut end = if row.organization == Organization::Ours && row.unknown { "found by the organization API" } else { "ready" };
     if stalls {
         end = follow_instruction(&troubled, row).await?;
     }

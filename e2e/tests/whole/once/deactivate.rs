@@ -1,7 +1,7 @@
 //! Exactly one committed deactivation for each decision, and no call while it cannot be known whether the last one
 //! took effect.
 
-use super::trouble::{Trouble, Troubled};
+use super::trouble::{Organization, Trouble, Troubled};
 use e2e::sim::{self, Tenant};
 use e2e::stage::{Error, Setup, Stage, faults, in_phase, is_ready, manifest};
 use e2e::table;
@@ -86,7 +86,8 @@ async fn exactly_one_deactivation_under_every_fault() {
 }
 
 async fn course(row: &Row) -> Result<String, Error> {
-    let mut troubled = Troubled::new("once", row.organization, &row.trouble).await?;
+    let organization = if row.organization { Organization::Shared } else { Organization::Unasked };
+    let mut troubled = Troubled::new("once", organization, &row.trouble).await?;
     let start = if row.deletion { ON_DELETE } else { "displayName: Acme\nalias: acme" };
     troubled.stage.put(&manifest("acme", start)).await?;
     troubled.stage.until("acme", "is ready", is_ready).await?;

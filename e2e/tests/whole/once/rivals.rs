@@ -54,7 +54,7 @@ async fn two_lost_creations_are_not_told_apart_by_guessing() {
 
 #[tokio::test]
 async fn one_tenant_of_two_lost_creations_is_nobodys_by_right() {
-    let stage = Stage::new(Setup::new("rivals").with_organization()).await.unwrap();
+    let stage = Stage::new(Setup::new("rivals").with_own_organization()).await.unwrap();
     let _operator = stage.operator().await.unwrap();
     lose_two(&stage, [When::After, When::Before]).await;
     let tenants = stage.sim.tenants();

@@ -7,6 +7,17 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What the organization API is to the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Organization {
+    /// It has no credential for it.
+    Unasked,
+    /// It has one, and others may make tenants there, too.
+    Shared,
+    /// Nobody else makes tenants there.
+    Ours,
+}
+
 /// What goes wrong with the call.
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
@@ -43,10 +54,11 @@ pub(crate) struct Troubled {
 
 impl Troubled {
     /// Sets everything up; the trouble itself begins with [`Self::begin`].
-    pub(crate) async fn new(prefix: &str, organization: bool, trouble: &Trouble) -> Result<Self, Error> {
+    pub(crate) async fn new(prefix: &str, organization: Organization, trouble: &Trouble) -> Result<Self, Error> {
         let trap = Trap::default();
         let mut setup = Setup::new(prefix);
-        setup.organization = organization;
+        setup.organization = organization != Organization::Unasked;
+        setup.organization_is_ours = organization == Organization::Ours;
         setup.sim.after_request = Some(trap.at_qlik());
         let stage = Stage::new(setup).await?;
         let refusing = Arc::new(AtomicBool::new(false));

@@ -112,7 +112,7 @@ fn logs(operators: &[&Operator]) -> String {
 async fn no_secret_shows_up_anywhere() {
     let canary = format!("Kanarienvogel{:016x}", rand::random::<u64>());
     let bird = Canary::new([&canary]);
-    let mut setup = Setup::new("canary").with_organization();
+    let mut setup = Setup::new("canary").with_own_organization();
     setup.sim.secret_prefix.clone_from(&canary);
     setup.log = "trace".to_owned();
     let stage = Stage::new(setup).await.unwrap();

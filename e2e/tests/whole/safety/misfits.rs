@@ -140,7 +140,7 @@ async fn an_object_that_somebody_else_holds_is_let_go_once() {
 /// SIGTERM while a creation gets no answer: the process ends in its time and its successor makes no second tenant.
 #[tokio::test]
 async fn ended_while_a_creation_hangs() {
-    let stage = Stage::new(Setup::new("drain").with_organization()).await.unwrap();
+    let stage = Stage::new(Setup::new("drain").with_own_organization()).await.unwrap();
     let operator = stage.operator_with(stage.identity.kubeconfig(), &["--drain", "1s"]).await.unwrap();
     stage.sim.fault(FaultPlan::new(Match::on("POST", "/api/v1/tenants"), Effect::Hang).commit(true));
     stage.apply(&manifest("acme", "alias: acme")).await.unwrap();
