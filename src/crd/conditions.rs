@@ -87,6 +87,8 @@ pub enum Reason {
     CreateOutcomeUnknown,
     /// Whether the deactivation took effect is not known yet.
     DeactivationOutcomeUnknown,
+    /// As many tenants as the operator's setting allows were deactivated within the hour; this one waits for its turn.
+    DeactivationLimitReached,
     /// An earlier tenant of this name waits for its purge.
     PreviousTenantScheduled,
     /// `confirmHostname` is not a hostname of the tenant.

@@ -16,10 +16,7 @@ use std::collections::BTreeMap;
 
 /// Every record of a namespace, as a decision needs it, and those that cannot be read: what they say is not known, which
 /// concerns only the tenant that they name.
-pub(super) async fn list(
-    client: &kube::Client,
-    namespace: &str,
-) -> Result<(Vec<RecordSeen>, Vec<Unreadable>), Error> {
+pub(super) async fn list(client: &kube::Client, namespace: &str) -> Result<(Vec<RecordSeen>, Vec<Unreadable>), Error> {
     let api: Api<Lean<QlikOffboarding>> = Api::namespaced(client.clone(), namespace);
     let found = within("list off-boarding records", api.list(&ListParams::default())).await?;
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());

@@ -110,9 +110,7 @@ fn controller<K: Managed>(
     let (store, writer) = reflector::store();
     let watch = watcher(api::<Lean<K>>(client, place), watcher::Config::default());
     let watch = watch.reflect(writer).inspect(move |said| list.saw(said)).applied_objects();
-    Controller::for_stream(watch, store)
-        .with_config(config)
-        .trigger_backoff(WatchAgain::default())
+    Controller::for_stream(watch, store).with_config(config).trigger_backoff(WatchAgain::default())
 }
 
 /// How soon a broken watch is begun again: after half a second, and after five at most. kube's own pace is meant for

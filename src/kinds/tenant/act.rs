@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, observe, ownership};
+use super::{Sight, gather, limit, observe, ownership};
 use crate::crd::{ErasedSecret, FINALIZER, INTENT, Lifecycle, Origin, QlikTenant, QlikTenantStatus, Reason, Trigger};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
@@ -101,6 +101,10 @@ impl Work<'_> {
 
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self, announcement: &Announcement) -> Result<QlikTenant, Error> {
+        let uid = self.tenant.uid().unwrap_or_default();
+        if announcement.step != IntentStep::Create {
+            limit::ask(self.limited(announcement.step, &uid), self.cx).await?;
+        }
         fence::take_turn(self.tenant, self.register()?.pay_for_write(), self.cx).await?;
         let nonce = self.cx.nonce();
         let of_its_own = || {
@@ -274,6 +278,8 @@ impl Work<'_> {
         let days = self.sight.want.as_ref().map(|want| want.days).ok_or(Error::Raced)?;
         ownership::first(self.tenant, &id, self.cx).await?;
         self.still_the_same(&nonce).await?;
+        let uid = self.tenant.uid().unwrap_or_default();
+        limit::take(self.limited(step, &uid), &id, self.cx).await?;
         let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
         let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), paid), self.cx).await?;
@@ -284,6 +290,10 @@ impl Work<'_> {
         self.update(record, |status| records::schedule(status, dates)).await?;
         self.cx.ledger.recorded(record);
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
+    }
+
+    fn limited<'a>(&self, step: IntentStep, uid: &'a str) -> limit::Call<'a> {
+        limit::Call { step, region: self.region(), uid }
     }
 
     /// Reads the object live and compares it with the one that was decided on; nothing is called for one that is swept away.

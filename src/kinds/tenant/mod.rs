@@ -3,6 +3,7 @@
 mod act;
 mod erasure;
 mod gather;
+mod limit;
 mod observe;
 mod ownership;
 mod report;
