@@ -33,7 +33,7 @@ pub(super) async fn list(client: &kube::Client, namespace: &str) -> Result<(Vec<
 #[derive(Clone, Debug)]
 pub(super) struct Unreadable {
     name: String,
-    names: Remains,
+    names: Box<Remains>,
 }
 
 impl Unreadable {
@@ -59,7 +59,7 @@ impl Unreadable {
 }
 
 fn read(lean: &Lean<QlikOffboarding>) -> Result<RecordSeen, Unreadable> {
-    let unreadable = |names: &Remains| Unreadable { name: lean.name_any(), names: names.clone() };
+    let unreadable = |names: &Remains| Unreadable { name: lean.name_any(), names: Box::new(names.clone()) };
     let record = lean.read().map_err(unreadable)?;
     let status = record.status.clone().unwrap_or_default();
     let time = |at: &Option<Time>| at.as_ref().map(|t| t.0);

@@ -61,13 +61,11 @@ pub(super) async fn take(call: Call<'_>, id: &TenantId, cx: &Context) -> Result<
 fn room(ring: &Ring, call: Call<'_>, cx: &Context) -> Result<(), Error> {
     let (limit, now) = (cx.settings.max_deactivations, cx.clock.now());
     let promised = cx.ledger.promised(&call.region.to_string(), call.uid, cx.clock.monotonic());
-    let restart = call.step == IntentStep::RestartWindow;
-    let (phase, undo) = match restart {
-        true => (Phase::Deactivated, "to take it back remove the annotation"),
-        false => (
-            Phase::Deactivating,
-            "to take it back set spec.lifecycle: Active or, while deleting, offboarding.onDelete: Retain",
-        ),
+    let (phase, undo) = if call.step == IntentStep::RestartWindow {
+        (Phase::Deactivated, "to take it back remove the annotation")
+    } else {
+        let undo = "to take it back set spec.lifecycle: Active or, while deleting, offboarding.onDelete: Retain";
+        (Phase::Deactivating, undo)
     };
     match ring.room(limit, promised, now) {
         Room::Free => Ok(()),
