@@ -151,13 +151,13 @@ async fn the_list_of_the_holders_namespace_is_late() {
 
 /// A list of another kind is late: what it would tell of a tenant is not known either.
 #[tokio::test]
-async fn the_list_of_the_records_is_late() {
-    let late = |holder: &str, call: &Call| throttled(is_list(call, holder, "qlikoffboardings"));
-    let ground = Ground::new("late-records", late).await.unwrap();
+async fn the_list_of_another_kind_is_late() {
+    let late = |holder: &str, call: &Call| throttled(is_list(call, holder, "qlikidentityproviders"));
+    let ground = Ground::new("late-kind", late).await.unwrap();
     ground.refuse(true);
     let operator = ground.operator().await.unwrap();
     ground.stage.put(&manifest("acme", "alias: acme")).await.unwrap();
-    operator.wait_for_line(PATIENCE, |line| line.contains("QlikOffboarding in namespace")).await.unwrap();
+    operator.wait_for_line(PATIENCE, |line| line.contains("QlikIdentityProvider in namespace")).await.unwrap();
     assert_eq!(ground.stage.sim.journal().len(), 0, "nothing is asked of Qlik Cloud");
     ground.refuse(false);
     ground.stage.until("acme", "is ready", is_ready).await.unwrap();
