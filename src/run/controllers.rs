@@ -103,7 +103,7 @@ fn controller<K: Managed>(
     (settings, lists): (&Settings, &Lists),
 ) -> Controller<Lean<K>> {
     let config = controller::Config::default().concurrency(settings.concurrency);
-    let list = lists.expect(match place {
+    let list = lists.register(match place {
         Some(namespace) => format!("{} in namespace {namespace}", K::KIND),
         None => format!("{} in the cluster", K::KIND),
     });
