@@ -66,6 +66,19 @@ pub struct RunArgs {
     /// How the election goes by the clock.
     #[command(flatten)]
     pub election: ElectionArgs,
+    /// The operator's own namespace, where it counts deactivations. By default that of --leader-election-lease, which goes
+    /// before this one, or else the first of --namespaces. Without any no tenant is deactivated.
+    #[arg(long, env = "QLIK_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
+    pub operator_namespace: Option<String>,
+    /// Tenants that may be deactivated within an hour, for each region; restarted purge windows count, too. What is beyond
+    /// waits for its turn. 0 forbids every deactivation.
+    #[arg(
+        long,
+        env = "QLIK_OPERATOR_MAX_DEACTIVATIONS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(0..=1000)
+    )]
+    pub max_deactivations: u16,
     /// Passes that may run at the same time, for each kind and namespace.
     #[arg(long, env = "QLIK_OPERATOR_CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
@@ -144,6 +157,10 @@ pub struct Settings {
     pub lease: Option<(String, String)>,
     /// How its election goes by the clock.
     pub pace: Pace,
+    /// The operator's own namespace, where it is known.
+    pub operator_namespace: Option<String>,
+    /// Deactivations within an hour, for each region.
+    pub max_deactivations: u16,
     /// Names this cluster, where the settings do.
     pub cluster_id: Option<String>,
     /// Passes at the same time.
@@ -209,15 +226,21 @@ impl Settings {
                 format!("{address} can be reached from outside: give a loopback address such as 127.0.0.1:8081");
             return Err(Invalid { setting: "--admin-listen", problem });
         }
+        let namespaces: Vec<_> = args.namespaces.iter().filter(|n| !n.is_empty()).cloned().collect();
+        let lease = args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?;
+        let own = args.operator_namespace.clone().filter(|namespace| !namespace.is_empty());
+        let of_lease = lease.as_ref().map(|(namespace, _)| namespace.clone());
         Ok(Self {
-            namespaces: args.namespaces.iter().filter(|n| !n.is_empty()).cloned().collect(),
+            operator_namespace: of_lease.or(own).or_else(|| namespaces.first().cloned()),
+            max_deactivations: args.max_deactivations,
+            namespaces,
             regions,
             organization: args.organization_credentials.clone(),
             subscription: args.organization_subscription.clone(),
             requested_by_is_stamped: args.requested_by_is_stamped,
             organization_is_ours: args.organization_is_ours,
             adoption: args.adoption_namespaces.iter().map(|name| name.trim().to_owned()).collect(),
-            lease: args.leader_election_lease.as_deref().filter(|text| !text.is_empty()).map(lease).transpose()?,
+            lease,
             pace: args.election.pace()?,
             cluster_id: args.cluster_id.clone().filter(|id| !id.trim().is_empty()),
             concurrency: args.concurrency,

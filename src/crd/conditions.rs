@@ -93,6 +93,8 @@ pub enum Reason {
     CreateOutcomeUnknown,
     /// Whether the deactivation took effect is not known yet.
     DeactivationOutcomeUnknown,
+    /// As many tenants as the operator's setting allows were deactivated within the hour; this one waits for its turn.
+    DeactivationLimitReached,
     /// An earlier tenant of this name waits for its purge.
     PreviousTenantScheduled,
     /// An earlier object of this name held a tenant that was not deactivated.

@@ -33,6 +33,8 @@ pub struct Context {
     pub holder: String,
     /// Calls that must not be made twice.
     pub ledger: Ledger,
+    /// Held while the deactivations of the last hour are read and written, so that passes do not race each other.
+    pub ring: tokio::sync::Mutex<()>,
     /// When each object is due.
     pub gates: Gates,
     /// Events about objects.
@@ -60,10 +62,7 @@ pub struct Caches {
 impl Context {
     /// The `QlikTenant`s in the cache of which this is so, malformed ones included. The others are looked at where they
     /// are: nothing of them is copied.
-    pub fn tenants_where(
-        &self,
-        so: impl Fn(&Lean<QlikTenant>) -> bool,
-    ) -> impl Iterator<Item = Arc<Lean<QlikTenant>>> {
+    pub fn tenants_where(&self, so: impl Fn(&Lean<QlikTenant>) -> bool) -> impl Iterator<Item = Arc<Lean<QlikTenant>>> {
         self.caches.tenants.iter().flat_map(move |store| store.state_filter(&so))
     }
 

@@ -36,6 +36,14 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A step found that its turn has not come. It comes by itself.
+    #[error("{}", .finding.message)]
+    Wait {
+        /// Why, for people.
+        finding: Box<Finding>,
+        /// When to look again.
+        recheck: Duration,
+    },
     /// The crypto library could not make a key.
     #[error("no key pair could be made")]
     Crypto,
@@ -100,6 +108,7 @@ impl Error {
                 Class::Transient
             }
             Self::Misconfigured { .. } | Self::Stuck(..) => Class::Misconfigured,
+            Self::Wait { recheck, .. } => Class::Throttled(*recheck),
             Self::Raced => Class::Conflict,
         }
     }
@@ -112,6 +121,7 @@ impl Error {
             Self::Qlik(error) => error.label(),
             Self::Missing { .. } => "missing",
             Self::Misconfigured { .. } => "misconfigured",
+            Self::Wait { .. } => "waiting",
             Self::Raced => "raced",
             Self::Crypto => "crypto",
             Self::Deadline(_) => "deadline",
@@ -124,6 +134,7 @@ impl Error {
         let text = self.chain();
         Some(match self {
             Self::Raced => return None,
+            Self::Wait { finding, .. } => *finding.clone(),
             Self::Qlik(error) => qlik_finding(error, text),
             Self::Kube { .. } if self.lacks_a_right() => {
                 Finding::human(Reason::Forbidden, format!("{text}: give the operator's service account this right"))

@@ -30,6 +30,7 @@ struct Inner {
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
     answered: HashMap<String, (Timestamp, Option<Timestamp>)>,
+    promises: HashMap<String, (String, Duration)>,
 }
 
 /// Keeps the memory of intents bounded; a forgotten one is merely of unknown outcome.
@@ -113,6 +114,23 @@ impl Ledger {
         self.lock().paid.remove(uid).is_some_and(|at| now.saturating_sub(at) <= ACT_WITHIN)
     }
 
+    /// Promises an object, by its uid, a place among what is limited in this region, at this monotonic time.
+    pub fn promise(&self, region: &str, uid: &str, now: Duration) {
+        self.lock().promises.insert(uid.to_owned(), (region.to_owned(), now));
+    }
+
+    /// How many places are promised to others in this region. A promise holds as long as an announcement does.
+    pub fn promised(&self, region: &str, uid: &str, now: Duration) -> usize {
+        let mut inner = self.lock();
+        inner.promises.retain(|_, (_, at)| now.saturating_sub(*at) <= ACT_WITHIN);
+        inner.promises.iter().filter(|(other, (place, _))| *other != uid && place == region).count()
+    }
+
+    /// The promised place was taken, or is not needed any more.
+    pub fn redeem(&self, uid: &str) {
+        self.lock().promises.remove(uid);
+    }
+
     /// Notes that this process changed an object's counterpart at this monotonic time: lists from before are stale.
     pub fn touch(&self, uid: &str, now: Duration) {
         self.lock().touched.insert(uid.to_owned(), now);
@@ -178,6 +196,7 @@ impl Ledger {
         inner.touched.remove(uid);
         inner.paid.remove(uid);
         inner.pending.remove(uid);
+        inner.promises.remove(uid);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -23,7 +23,7 @@ impl Default for Lists {
 
 impl Lists {
     /// Registers a list before it begins; `what` names it for people.
-    pub fn expect(&self, what: String) -> List {
+    pub fn register(&self, what: String) -> List {
         let list = List { what, missing: self.missing.clone() };
         list.lacks();
         list
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn everything_is_there_only_when_every_list_has_ended() {
         let lists = Lists::default();
-        let (a, b) = (lists.expect("QlikTenant in a".into()), lists.expect("QlikTenant in b".into()));
+        let (a, b) = (lists.register("QlikTenant in a".into()), lists.register("QlikTenant in b".into()));
         assert!(!lists.complete());
         for said in [Ok(Event::Init), Ok(Event::InitApply(())), Ok(Event::InitDone)] {
             a.saw::<()>(&said);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_list_that_is_made_anew_is_missing_from_the_first_word_of_it() {
         let lists = Lists::default();
-        let a = lists.expect("QlikTenant".into());
+        let a = lists.register("QlikTenant".into());
         let anew: [fn() -> Said; 4] = [
             || Ok(Event::Init),
             || gone(410),

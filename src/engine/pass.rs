@@ -139,6 +139,7 @@ impl<K: Managed> Pass<'_, K> {
         }
         match self.turns().await {
             Ok(ended) => ended,
+            Err(Error::Wait { finding, recheck }) => Ended::Rest { finding: *finding, settled: false, recheck },
             Err(error) => Ended::Failed(error),
         }
     }

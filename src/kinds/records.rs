@@ -37,7 +37,7 @@ pub(super) async fn list(cx: &Context, namespace: &str) -> Result<(Vec<RecordSee
 #[derive(Clone, Debug)]
 pub(super) struct Unreadable {
     name: String,
-    names: Remains,
+    names: Box<Remains>,
 }
 
 impl Unreadable {
@@ -64,7 +64,7 @@ impl Unreadable {
 
 /// A record, as it stands in a namespace of this uid.
 fn read(lean: &Lean<QlikOffboarding>, here: Option<&str>) -> Result<RecordSeen, Unreadable> {
-    let unreadable = |names: &Remains| Unreadable { name: lean.name_any(), names: names.clone() };
+    let unreadable = |names: &Remains| Unreadable { name: lean.name_any(), names: Box::new(names.clone()) };
     let record = lean.read().map_err(unreadable)?;
     let written_in = record.spec.namespace_uid.as_deref();
     Ok(RecordSeen {

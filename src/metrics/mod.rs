@@ -12,8 +12,8 @@ pub use calls::Calls;
 pub use passes::{Passes, Running};
 pub use table::{About, markdown};
 pub(crate) use table::{
-    BUDGET_LEFT, BUDGET_SPENT, BUDGET_WAITS, BUILD, LEADER, OBJECTS, OBJECTS_BACKING_OFF, OBJECTS_DUE, PURGE_AT,
-    PURGE_IN, READY, ROTATION_DUE, SECRET_AGE,
+    BUDGET_LEFT, BUDGET_SPENT, BUDGET_WAITS, BUILD, DEACTIVATIONS_WAITING, LEADER, OBJECTS, OBJECTS_BACKING_OFF,
+    OBJECTS_DUE, PURGE_AT, PURGE_IN, READY, ROTATION_DUE, SECRET_AGE,
 };
 
 use prometheus_client::registry::Registry;

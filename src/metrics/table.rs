@@ -151,6 +151,12 @@ pub(crate) static PURGE_IN: About = about(
     &["namespace", "name"],
     "Seconds until Qlik Cloud purges this deactivated tenant, negative when the date has passed and the purge is not confirmed",
 );
+pub(crate) static DEACTIVATIONS_WAITING: About = about(
+    "deactivations_waiting",
+    Shape::Gauge,
+    &["region"],
+    "Tenants whose deactivation waits, or is forbidden, because of --max-deactivations",
+);
 pub(crate) static SECRET_AGE: About = about(
     "secret_age_seconds",
     Shape::Gauge,
@@ -169,7 +175,7 @@ pub(crate) static READY: About = about("ready", Shape::Gauge, &[], "1 where /rea
 pub(crate) static BUILD: About = about("build_info", Shape::Info, &["version"], "The program that is running");
 
 /// Every metric, in the order of the reference.
-pub(super) static ALL: [&About; 18] = [
+pub(super) static ALL: [&About; 19] = [
     &PASSES,
     &PASS_DURATION,
     &PASSES_RUNNING,
@@ -183,6 +189,7 @@ pub(super) static ALL: [&About; 18] = [
     &BUDGET_WAITS,
     &PURGE_AT,
     &PURGE_IN,
+    &DEACTIVATIONS_WAITING,
     &SECRET_AGE,
     &ROTATION_DUE,
     &LEADER,
@@ -191,7 +198,7 @@ pub(super) static ALL: [&About; 18] = [
 ];
 
 /// What each label says.
-const LABELS: [(&str, &str); 14] = [
+const LABELS: [(&str, &str); 15] = [
     ("kind", "`QlikTenant`, `QlikIdentityProvider`, `QlikOAuthClient` or `QlikOffboarding`"),
     (
         "outcome",
@@ -226,6 +233,7 @@ const LABELS: [(&str, &str); 14] = [
     ("tier", "Qlik Cloud's rate limits: `1` for reads, `2` for writes and token requests"),
     ("namespace", "the object's namespace"),
     ("name", "the object's name; for a tenant that is off-boarded the name that its `QlikTenant` has or had"),
+    ("region", "the tenant's Qlik Cloud region, by its code"),
     ("version", "the operator's version"),
     ("trace_id", "only in exemplars: the trace of one pass that took as long"),
 ];

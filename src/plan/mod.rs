@@ -8,6 +8,7 @@ pub mod duration;
 pub mod fingerprint;
 pub mod identity_provider;
 pub mod intent;
+pub mod limit;
 pub mod marker;
 pub mod oauth_client;
 pub mod offboarding;

@@ -103,16 +103,14 @@ fn controller<K: Managed>(
     (settings, lists): (&Settings, &Lists),
 ) -> Controller<Lean<K>> {
     let config = controller::Config::default().concurrency(settings.concurrency);
-    let list = lists.expect(match place {
+    let list = lists.register(match place {
         Some(namespace) => format!("{} in namespace {namespace}", K::KIND),
         None => format!("{} in the cluster", K::KIND),
     });
     let (store, writer) = reflector::store();
     let watch = watcher(api::<Lean<K>>(client, place), watcher::Config::default());
     let watch = watch.reflect(writer).inspect(move |said| list.saw(said)).applied_objects();
-    Controller::for_stream(watch, store)
-        .with_config(config)
-        .trigger_backoff(WatchAgain::default())
+    Controller::for_stream(watch, store).with_config(config).trigger_backoff(WatchAgain::default())
 }
 
 /// How soon a broken watch is begun again: after half a second, and after five at most. kube's own pace is meant for

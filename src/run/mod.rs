@@ -173,6 +173,7 @@ impl Process {
             cluster: start.cluster,
             holder: start.holder,
             ledger: Ledger::default(),
+            ring: tokio::sync::Mutex::default(),
             gates: Gates::default(),
             events,
             caches: controllers.caches(),
@@ -185,6 +186,12 @@ impl Process {
         let mut tasks = controllers.start(&cx, &around);
         tasks.spawn(sweep(cx.clone(), stopped.clone()));
         tasks.spawn(tell_of_lists(cx.clone(), (health.clone(), stopped)));
+        if settings.operator_namespace.is_none() {
+            tracing::warn!(
+                "no tenant will be deactivated: deactivations are counted in the operator's own namespace, and which one \
+                 that is is not known: give --operator-namespace"
+            );
+        }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
         tokio::select! {
             () = ended.wait() => {}

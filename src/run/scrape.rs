@@ -5,8 +5,8 @@ use crate::crd::{ConditionType, OffboardingPhase, Phase, QlikOffboarding, QlikTe
 use crate::engine::{Caches, Context, Lean, Managed, Standing};
 use crate::health::Health;
 use crate::metrics::{
-    About, BUDGET_LEFT, BUDGET_SPENT, BUDGET_WAITS, BUILD, LEADER, OBJECTS, OBJECTS_BACKING_OFF, OBJECTS_DUE, PURGE_AT,
-    PURGE_IN, READY, ROTATION_DUE, SECRET_AGE,
+    About, BUDGET_LEFT, BUDGET_SPENT, BUDGET_WAITS, BUILD, DEACTIVATIONS_WAITING, LEADER, OBJECTS, OBJECTS_BACKING_OFF,
+    OBJECTS_DUE, PURGE_AT, PURGE_IN, READY, ROTATION_DUE, SECRET_AGE,
 };
 use crate::qlik::{Cloud, HostClass, Tier};
 use crate::server::Served;
@@ -48,6 +48,7 @@ impl Collector for Scrape {
         self.budgets(&mut encoder)?;
         let Some(cx) = cx else { return Ok(()) };
         Counted::of(&cx).encode(&mut encoder)?;
+        waiting(&cx, &mut encoder)?;
         if self.settings.per_object.purge {
             purges(&cx, &mut encoder)?;
         }
@@ -171,6 +172,21 @@ fn said<K: Managed>(object: &Lean<K>) -> Vec<(&'static str, ConditionType, &'sta
 /// The well-formed objects of one kind.
 fn all<K: Managed>(stores: &[Store<Lean<K>>]) -> impl Iterator<Item = Arc<Lean<K>>> + '_ {
     stores.iter().flat_map(Store::state).filter(|object| object.0.0.is_ok())
+}
+
+/// Tenants whose deactivation the limit holds, by region.
+fn waiting(cx: &Context, encoder: &mut DescriptorEncoder) -> Encoded {
+    let limit = Reason::DeactivationLimitReached.to_string();
+    let mut counts: BTreeMap<[(&str, String); 1], f64> = BTreeMap::new();
+    for object in all::<QlikTenant>(&cx.caches.tenants) {
+        let Ok(tenant) = &object.0.0 else { continue };
+        let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
+        if conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.reason == limit) {
+            let region = crate::qlik::Region::from(tenant.spec.region).to_string();
+            *counts.entry([("region", region)]).or_default() += 1.0;
+        }
+    }
+    gauges(&DEACTIVATIONS_WAITING, counts.iter().map(|(labels, count)| (labels, *count)), encoder)
 }
 
 fn seconds(at: Timestamp) -> f64 {

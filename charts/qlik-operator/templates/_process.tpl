@@ -60,6 +60,10 @@ overlay can change one of them without repeating the others.
 - name: QLIK_OPERATOR_CLUSTER_ID
   value: {{ . | quote }}
 {{- end }}
+- name: QLIK_OPERATOR_NAMESPACE
+  value: $(POD_NAMESPACE)
+- name: QLIK_OPERATOR_MAX_DEACTIVATIONS
+  value: {{ $v.maxDeactivations | quote }}
 - name: QLIK_OPERATOR_CONCURRENCY
   value: {{ $v.concurrency | quote }}
 - name: QLIK_OPERATOR_DRAIN

@@ -54,3 +54,14 @@ with what the operator really does. The same rules make a ClusterRole, or a Role
   resourceNames: [{{ include "qlik-operator.fullname" . }}]
   verbs: [get, update]
 {{- end -}}
+
+{{/* The deactivations of the last hour, in the operator's own namespace; create cannot be limited to a name. */}}
+{{- define "qlik-operator.rules.deactivations" -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [qlik-operator-deactivations]
+  verbs: [get, update]
+{{- end -}}

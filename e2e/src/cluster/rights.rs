@@ -37,7 +37,7 @@ impl Used {
             "" => entry.resource.clone(),
             subresource => format!("{}/{subresource}", entry.resource),
         };
-        let named = ["customresourcedefinitions", "leases"].contains(&entry.resource.as_str());
+        let named = ["customresourcedefinitions", "leases", "configmaps"].contains(&entry.resource.as_str());
         let name = Some(entry.name.clone()).filter(|name| named && !name.is_empty());
         Some(Self { group: entry.group.clone(), resource, verb: entry.verb.clone(), name })
     }

@@ -40,6 +40,8 @@ impl Stage {
         let (tls, ca) = (ready.tls.clone().unwrap_or_default(), ready.ca_file.clone().unwrap_or_default());
         let mut launch = Launch::new(sibling("operator-under-test")?)
             .env("KUBECONFIG", kubeconfig)
+            // More than any scenario deactivates within an hour; tests of the limit give it as an argument.
+            .env("QLIK_OPERATOR_MAX_DEACTIVATIONS", "1000")
             .args(["run", "--namespaces", self.ns(), "--qlik-connect-to", &tls])
             .args(["--log", &self.setup.log, "--log-format", "json"])
             .arg("--qlik-ca-file")

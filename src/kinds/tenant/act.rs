@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, letting_go, observe, ownership, requested};
+use super::{Sight, gather, letting_go, limit, observe, ownership, requested};
 use crate::crd::{
     Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
     Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger, whole_seconds,
@@ -130,6 +130,10 @@ impl Work<'_> {
 
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self, announcement: &Announcement) -> Result<QlikTenant, Error> {
+        let uid = self.tenant.uid().unwrap_or_default();
+        if announcement.step != IntentStep::Create {
+            limit::ask(self.limited(announcement.step, &uid), self.cx).await?;
+        }
         fence::take_turn(self.tenant, self.register()?.pay_for_write(), self.cx).await?;
         let nonce = self.cx.nonce();
         let of_its_own = || {
@@ -346,6 +350,8 @@ impl Work<'_> {
         if step == IntentStep::RestartWindow && asked != replaces {
             return Err(Error::Raced); // taken back at the last moment
         }
+        let uid = self.tenant.uid().unwrap_or_default();
+        limit::take(self.limited(step, &uid), &id, self.cx).await?;
         let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
         self.cx.ledger.recorded(record); // what an earlier call was answered says nothing of this one
         let answer = fence::announced(&nonce, register.deactivate(&id, (confirm, days), paid), self.cx).await?;
@@ -355,6 +361,10 @@ impl Work<'_> {
             .await?;
         self.cx.ledger.recorded(record);
         Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(record.to_owned()), ..draft }))
+    }
+
+    fn limited<'a>(&self, step: IntentStep, uid: &'a str) -> limit::Call<'a> {
+        limit::Call { step, region: self.region(), uid }
     }
 
     /// Reads the object live and compares it with the one that was decided on; nothing is called for one that is swept away.

@@ -5,6 +5,7 @@ mod alias;
 mod erasure;
 mod gather;
 mod letting_go;
+mod limit;
 mod observe;
 mod ownership;
 mod report;

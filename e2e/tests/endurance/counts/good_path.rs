@@ -2,7 +2,7 @@
 
 use e2e::cluster::AuditLog;
 use e2e::cluster::audit::{Filter, Position};
-use e2e::stage::{Error, Setup, Stage, is_ready, manifest, show};
+use e2e::stage::{Error, Setup, Stage, in_phase, is_ready, manifest, show};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -128,4 +128,19 @@ async fn few_writes_and_fewer_calls() {
     assert_eq!(looks + tokens, steady.calls.values().sum::<usize>(), "nothing but drift reads and their tokens");
     assert!((20..=24).contains(&looks), "{looks}");
     assert_eq!(steady.events, 0);
+    assert_eq!(steady.reads.keys().collect::<Vec<_>>(), ["get secrets"], "nobody is asked whom a tenant belongs to");
+
+    // Before the call it is asked live whom the tenant belongs to: two lists in each scope that is served, here one. The
+    // limit is looked at before the announcement and written down before the call.
+    let counter = Counter::new(&stage).await.unwrap();
+    stage.put(&manifest("named", &format!("{spec}\n{OFF}"))).await.unwrap();
+    stage.until("named", "is deactivated", |t| is_ready(t) && in_phase(t, "Deactivated")).await.unwrap();
+    let off = counter.counts().await.unwrap();
+    tell("deactivate", &off);
+    let reads = |what: &str| off.reads.iter().filter(|(read, _)| read.starts_with(what)).map(|(_, n)| n).sum::<usize>();
+    assert_eq!((reads("list qliktenants"), reads("get configmaps")), (2, 2), "{:?}", off.reads);
+    let rings = off.writes.iter().filter(|write| write.ends_with(" configmaps")).count();
+    assert_eq!((rings, off.calls("POST /api/v1/tenants/{id}/actions/deactivate")), (1, 1), "{:?}", off.writes);
 }
+
+const OFF: &str = "lifecycle: Deactivated\noffboarding: {confirmHostname: named.us.qlikcloud.com}";
