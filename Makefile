@@ -1,5 +1,5 @@
 # The targets are what CI runs; `.ci/run` calls `make test` and `make endurance`.
-.PHONY: fmt lint doc test endurance bench crds manifests docs-metrics deny helm kubernetes scan leftovers
+.PHONY: fmt lint doc test endurance nightly bench crds manifests docs-metrics deny helm kubernetes scan leftovers
 
 # One set of dependencies for everything: a `cargo run` of the root package alone would compile them once more.
 OPERATOR := cargo run --quiet --locked --package e2e --bin operator-under-test --
@@ -27,6 +27,11 @@ test:
 # What means something only by many repetitions or long waits, and would make `make test` twice as long.
 endurance:
 	.ci/tiers endurance
+
+# Both uncut: a kill after each request, each fault, each wrong manifest through kubectl; then what needs programs that not
+# every machine has. Hours.
+nightly:
+	.ci/tiers nightly
 
 bench:
 	cargo bench --locked --package e2e --benches
