@@ -10,10 +10,18 @@ use serde_json::Value;
 /// Where in an object's fields it stands that the tenant is to go, with what asks for it last in effect first.
 const PLACES: [&str; 3] = ["/f:metadata/f:annotations", "/f:spec/f:lifecycle", "/f:spec/f:offboarding/f:onDelete"];
 
-/// Reads the object's metadata once more, since the cache does not keep who wrote what.
+/// Reads the object's metadata once more, since the cache does not keep who wrote what. Fails when the object is not the one
+/// any more that was decided on.
 pub(super) async fn of(tenant: &QlikTenant, cx: &Context) -> Result<Asked, Error> {
     let api = api_of(tenant, &cx.client);
     let live = within("read who asked for it", api.get_metadata(&tenant.name_any())).await?;
+    let (now, before) = (&live.metadata, &tenant.metadata);
+    let same = now.uid == before.uid
+        && now.generation == before.generation
+        && now.deletion_timestamp.is_some() == before.deletion_timestamp.is_some();
+    if !same {
+        return Err(Error::Raced);
+    }
     let annotation = |key: &str| live.annotations().get(key).filter(|text| !text.is_empty()).map(|text| cut(text));
     // Anybody who may change the object may write the annotation, unless a policy of this cluster stamps it.
     let stamped = annotation(REQUESTED_BY).filter(|_| cx.settings.requested_by_is_stamped);

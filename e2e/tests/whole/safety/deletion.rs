@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
+use qlik_operator::crd::Trigger;
 use serde_json::json;
 
 #[tokio::test]
@@ -16,7 +17,11 @@ async fn plain_delete() {
     stage.delete("acme").await.unwrap();
     stage.until_gone("acme").await.unwrap();
     untouched(&stage, 1);
-    assert!(stage.records().list(&kube::api::ListParams::default()).await.unwrap().items.is_empty());
+    let records = stage.records().list(&kube::api::ListParams::default()).await.unwrap().items;
+    let [record] = records.as_slice() else { panic!("{records:#?}") };
+    let tenant = &stage.sim.tenants()[0];
+    assert_eq!((record.spec.trigger, &record.spec.tenant_id), (Trigger::Release, &tenant.id), "it is not forgotten");
+    assert_eq!(record.spec.hostnames, tenant.hostnames);
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn rights_taken_away_and_given_back() {
     untouched(&stage, 1);
     // In this order: with both rights, if only for a moment, a pass would rightly go on.
     verbs(&stage, (SECRETS, 0), &["delete"]).await; // no Secret can be read
-    verbs(&stage, (KINDS, 2), &["get", "list", "watch", "create"]).await;
+    verbs(&stage, (KINDS, 2), &["get", "list", "watch", "create", "patch"]).await;
     poke(&stage, "acme").await;
     stalls(&stage, "acme", "Forbidden", &["cannot get resource \"secrets\"", "service account"]).await;
     untouched(&stage, 1);

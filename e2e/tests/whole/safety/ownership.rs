@@ -24,7 +24,7 @@ async fn another_object_adopts_the_same_tenant() {
     let id = tenant_id(&onboard(&stage, "acme", "alias: acme").await);
     stage.apply(&grab("grabber", &id)).await.unwrap();
     let holder = format!("{}/acme", stage.ns());
-    stalls(&stage, "grabber", "Conflict", &[&holder, "nothing is done here"]).await;
+    stalls(&stage, "grabber", "Conflict", &[&holder, "delete this object; nothing happens in Qlik Cloud"]).await;
     poke(&stage, "grabber").await;
     untouched(&stage, 1);
     stage.delete("grabber").await.unwrap();

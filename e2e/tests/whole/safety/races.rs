@@ -256,7 +256,7 @@ async fn two_operators_announce_one_call() {
     let first = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
     let second = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
     onboard(&stage, "acme", "alias: acme").await;
-    assert_eq!(announced.swap(0, Ordering::SeqCst), 1, "one of them announced the creation");
+    assert_eq!(announced.swap(0, Ordering::SeqCst), 2, "one of them announced the creation, and wrote what it made");
     offboard(&stage, "acme", &off("acme", "")).await;
     assert_eq!(announced.load(Ordering::SeqCst), 1, "one of them announced the deactivation");
     drop((first, second));

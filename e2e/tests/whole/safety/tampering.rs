@@ -10,7 +10,15 @@ async fn status_wiped_while_active() {
     let (stage, operator) = stage("wiped").await;
     let acme = onboard(&stage, "acme", &deletable("acme", "")).await;
     write_status(&stage, "acme", Value::Null).await;
-    let words = ["its status was removed", "spec.adopt"];
+    // The announcement of the creation tells what it made.
+    let known_again = |t: &_| is_ready(t) && t.status.as_ref().is_some_and(|s| s.tenant_id.is_some());
+    let again = stage.until("acme", "knows its tenant again", known_again).await.unwrap();
+    assert_eq!(tenant_id(&again), tenant_id(&acme));
+    untouched(&stage, 1);
+    // Without that only a human can tell.
+    annotate(&stage, "acme", "intent", None).await.unwrap();
+    write_status(&stage, "acme", Value::Null).await;
+    let words = ["the traces of that were removed", "spec.adopt"];
     stalls(&stage, "acme", "CreateOutcomeUnknown", &words).await;
     poke(&stage, "acme").await;
     untouched(&stage, 1);
