@@ -109,6 +109,8 @@ pub enum Reason {
     ReactivatedOutOfBand,
     /// The tenant does not exist any more although it is declared `Active`.
     TenantGone,
+    /// The same is changed outside again and again, and is not written back each time any more.
+    DriftRepeats,
     /// The clocks disagree, so nothing irreversible is done.
     ClockDoubt,
     /// Secrets that have to go are not gone yet.

@@ -41,7 +41,7 @@ pub use offboarding::{
 pub use offboarding_history::{OffboardingEntry, OffboardingEvent};
 pub use rules::Rules;
 pub use tenant::{
-    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant,
+    Adopt, Deactivator, Drift, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant,
     QlikTenantSpec, QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
 };
 

@@ -307,10 +307,25 @@ pub struct QlikTenantStatus {
     /// The annotation `qlik-operator.dev/reactivate` that was used, or found with nothing to bring back. It counts once:
     /// for another time take it away and set it again.
     pub last_handled_reactivate: Option<String>,
+    /// What was last changed outside and written back, while the same comes again.
+    pub drift: Option<Drift>,
     /// What is true of the tenant now.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A change from outside that was written back.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// What was changed.
+    #[schemars(length(max = 16), inner(length(max = 64)))]
+    pub fields: Vec<String>,
+    /// How often the same was written back, each time within a day of the former one.
+    pub times: i32,
+    /// When it was written back last.
+    pub corrected_at: Time,
 }
 
 /// How an object came by its tenant.

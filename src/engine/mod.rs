@@ -13,6 +13,7 @@ mod gate;
 mod lean;
 mod ledger;
 mod lists;
+mod malformed;
 mod pass;
 mod span;
 pub mod write;

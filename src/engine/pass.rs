@@ -2,15 +2,14 @@
 
 use super::gate::{Admission, Appearance};
 use super::span::Watch;
-use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, write};
+use super::{Acted, Context, Error, Lean, Managed, Note, SideFacts, api_of, context::within, malformed, write};
 use crate::crd::{Phase, Reason};
 use crate::plan::intent::{Call, Intent, IntentSeen, Outcome};
-use crate::plan::status::{Verdict, conditions};
+use crate::plan::status::Verdict;
 use crate::plan::{Finding, Next, delay, schedule};
 use crate::qlik::Class;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, Patch, PatchParams};
-use kube::core::{DeserializeGuard, DynamicObject};
+use kube::Resource as _;
+use kube::api::Api;
 use kube::runtime::controller::Action;
 use serde_json::json;
 use std::convert::Infallible;
@@ -30,16 +29,16 @@ const QUIET_THROTTLES: u32 = 6;
 /// How long a pass waits for lists that are not complete before it makes room for the next one, which waits likewise.
 const LISTS_WAIT: Duration = Duration::from_secs(1);
 
-/// Makes one pass over one object, once every list is complete. Never fails: what goes wrong becomes a status and a time for the next attempt.
+/// Makes one pass over one object, once every list is complete. Never fails: what goes wrong becomes a status and a time
+/// for the next attempt.
 pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Result<Action, Infallible> {
     if !cx.caches.lists.wait(LISTS_WAIT).await {
         return Ok(Action::requeue(Duration::ZERO));
     }
-    let DeserializeGuard(decoded) = &object.0;
-    let object = match decoded {
+    let object = match object.read() {
         Ok(object) => object.clone(),
-        Err(invalid) => {
-            refuse::<K>(&invalid.metadata, &invalid.error, &cx).await;
+        Err(remains) => {
+            malformed::refuse::<K>(object.meta(), remains, &cx).await;
             return Ok(Action::requeue(delay::after(&Class::Misconfigured, 1, 0.0)));
         }
     };
@@ -385,50 +384,4 @@ fn asked<K: Managed>(object: &K) -> String {
 fn jitter(uid: &str, attempt: u32) -> f64 {
     let hash = schedule::fnv1a(&format!("{uid}/{attempt}"));
     f64::from(u32::try_from(hash & 0xffff).unwrap_or_default()) / f64::from(0xffff_u32)
-}
-
-/// Says on a malformed object that it is malformed. Its spec cannot be read, so nothing else can be done.
-async fn refuse<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) {
-    let name = meta.name.as_deref().unwrap_or_default();
-    let uid = meta.uid.clone().unwrap_or_default();
-    let look = Appearance::new(meta, problem);
-    if let Admission::Wait(_) = cx.gates.admit(&uid, look, cx.clock.monotonic()) {
-        return;
-    }
-    let pass = async {
-        match say_malformed::<K>(meta, problem, cx).await {
-            Ok(()) => cx.gates.set(&uid, look, (cx.clock.monotonic(), crate::plan::HOURLY), 0),
-            Err(error) => tracing::warn!(name, error = error.chain(), "cannot say that the object is malformed"),
-        }
-        ((), "malformed")
-    };
-    Watch::begin::<K>(meta, cx).over(pass).await;
-}
-
-async fn say_malformed<K: Managed>(meta: &kube::core::ObjectMeta, problem: &str, cx: &Context) -> Result<(), Error> {
-    let namespace = meta.namespace.as_deref().unwrap_or_default();
-    let name = meta.name.as_deref().unwrap_or_default();
-    let kind = kube::core::ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(cx.client.clone(), namespace, &kind);
-    // What stands there is needed, so that the same is not written again at each start.
-    let there = within("read the object", api.get(name)).await?.data;
-    let old = there.pointer("/status/conditions").cloned().unwrap_or_default();
-    let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
-    let finding = Finding::human(Reason::SpecInvalid, format!("this object cannot be understood: {problem}"));
-    let verdict = Verdict {
-        finding,
-        settled: false,
-        looked: false,
-        credentials: None,
-        purge_at: None,
-        secret: None,
-        offboarding: None,
-        held: None,
-    };
-    let list = conditions(&old, &verdict, meta.generation.unwrap_or_default(), cx.clock.now());
-    if list == old {
-        return Ok(());
-    }
-    let patch = Patch::Merge(json!({ "metadata": { "uid": meta.uid }, "status": { "conditions": list } }));
-    within("write the status", api.patch_status(name, &PatchParams::default(), &patch)).await.map(drop)
 }

@@ -234,6 +234,15 @@ impl TenantApi {
 }
 
 impl Patch {
+    /// Names what is changed, for people.
+    pub fn field(&self) -> String {
+        match self {
+            Self::Name(_) => "name".to_owned(),
+            Self::Alias(_) => "alias".to_owned(),
+            Self::Flag(setting, _) => setting.name().to_owned(),
+        }
+    }
+
     fn operation(&self) -> Value {
         let (path, value) = match self {
             Self::Name(name) => ("name", Value::from(name.as_str())),

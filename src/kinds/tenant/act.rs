@@ -2,7 +2,7 @@
 
 use super::{Sight, gather, letting_go, limit, observe, ownership, requested};
 use crate::crd::{
-    Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
+    Drift, Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
     Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger, whole_seconds,
 };
 use crate::engine::{Acted, Context, Error, api_of, within, write};
@@ -10,7 +10,7 @@ use crate::kinds::fence;
 use crate::kinds::records::{self, Dates};
 use crate::plan::intent::{Intent, IntentSeen, IntentStep, Outcome};
 use crate::plan::offboarding::history::{State, entry};
-use crate::plan::tenant::{Announcement, Bound, RecordSeen, Seen, Step, TargetSeen, View};
+use crate::plan::tenant::{Announcement, Bound, DriftSeen, RecordSeen, Seen, Step, TargetSeen, View};
 use crate::qlik::{self, Credential, Hostname, Patch, Tenant, TenantId};
 use crate::secrets;
 use jiff::Timestamp;
@@ -275,6 +275,7 @@ impl Work<'_> {
             _ if observe::may_be_too_new(&draft, &error, self.cx) => observe::not_ready_yet(),
             _ => error.into(),
         })?;
+        let draft = QlikTenantStatus { drift: self.drift_after(changes), ..draft };
         let mut after = before.clone();
         for change in changes {
             match change {
@@ -288,6 +289,17 @@ impl Work<'_> {
         }
         let seen = self.knowing(&after, &draft)?;
         Ok(Acted { object: None, draft, seen: Some(seen), persist: false })
+    }
+
+    /// What the status tells of a correction; nothing where the manifest itself changed.
+    fn drift_after(&self, changes: &[Patch]) -> Option<Drift> {
+        if self.sight.seen.unwritten {
+            return None;
+        }
+        let fields = changes.iter().map(Patch::field).collect();
+        let DriftSeen { fields, times, at } =
+            DriftSeen::again(self.sight.seen.drift.as_ref(), fields, self.cx.clock.now());
+        Some(Drift { fields, times, corrected_at: whole_seconds(at) })
     }
 
     async fn open_record(&self, trigger: Trigger, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {

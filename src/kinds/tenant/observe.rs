@@ -12,7 +12,7 @@ use crate::plan::Deletion;
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
 use crate::plan::offboarding::history::State;
 use crate::plan::tenant::{
-    AliasSeen, Asks, Bound, Desired, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
+    AliasSeen, Asks, Bound, Desired, DriftSeen, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
     previous_record,
 };
 use crate::qlik::{self, Credential, Hostname, OrgStatus, TenantHost, TenantId};
@@ -85,6 +85,11 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         bound: bound(tenant, draft, &uid, cx)?,
         hostless: hostless(draft, &uid, cx),
         pending_creation: draft.pending_creation.clone().or_else(|| cx.ledger.pending_creation(&uid)),
+        drift: draft.drift.as_ref().map(|drift| DriftSeen {
+            fields: drift.fields.clone(),
+            times: drift.times,
+            at: drift.corrected_at.0,
+        }),
         unwritten: draft.observed_generation != tenant.metadata.generation,
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
         other_owner: None,

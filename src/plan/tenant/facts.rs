@@ -21,6 +21,8 @@ pub struct Seen {
     pub bound: Option<Bound>,
     /// A tenant that this object holds and of which no hostname is known.
     pub hostless: Option<TenantId>,
+    /// What was last changed outside and written back.
+    pub drift: Option<DriftSeen>,
     /// The status does not speak of the manifest as it stands: what Qlik Cloud does not show has to be written.
     pub unwritten: bool,
     /// The announced call.
@@ -65,6 +67,31 @@ impl Seen {
             && want.lifecycle == Lifecycle::Active
             && matches!(self.tenant, View::Active(_))
             && self.record.as_ref().is_none_or(RecordSeen::is_over)
+    }
+}
+
+/// A change from outside that was written back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftSeen {
+    /// What was changed.
+    pub fields: Vec<String>,
+    /// How often the same was written back.
+    pub times: i32,
+    /// When it was written back last.
+    pub at: Timestamp,
+}
+
+impl DriftSeen {
+    /// The same with one more correction of these fields; a first one where others were changed, or two days ago.
+    pub fn again(before: Option<&Self>, fields: Vec<String>, now: Timestamp) -> Self {
+        let remembered = jiff::SignedDuration::from_hours(48);
+        let same = before.filter(|before| before.fields == fields && now.duration_since(before.at) < remembered);
+        Self { times: same.map_or(1, |before| before.times.saturating_add(1)), fields, at: now }
+    }
+
+    /// Whether the last correction was within a day.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < jiff::SignedDuration::from_hours(24)
     }
 }
 

@@ -51,8 +51,29 @@ fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<
     if changes.is_empty() {
         return settled(Phase::Ready, Reason::Settled, "the tenant is as declared", want.interval);
     }
-    Next::Do(Step::Patch(changes))
+    fought_over(seen, &changes, now).unwrap_or(Next::Do(Step::Patch(changes)))
 }
+
+/// Somebody else writes the same back as often as this operator does: another operator, or a script. Going on would only
+/// cost calls; people are told, and once a day it is tried again.
+fn fought_over(seen: &Seen, changes: &[Patch], now: Timestamp) -> Option<Next<Step>> {
+    let fields: Vec<_> = changes.iter().map(Patch::field).collect();
+    let drift = seen.drift.as_ref().filter(|drift| !seen.unwritten && drift.fields == fields)?;
+    (drift.times >= MOST_CORRECTIONS && drift.is_recent(now)).then(|| {
+        human(
+            Reason::DriftRepeats,
+            format!(
+                "{} was changed outside and written back {} times within a day, and is changed again: somebody else writes it, too \
+                 (another operator, a script, people in the console). It is written back once a day now, and when spec changes",
+                fields.join(", "),
+                drift.times
+            ),
+        )
+    })
+}
+
+/// How often the same change from outside is written back before it is taken for somebody's will.
+const MOST_CORRECTIONS: i32 = 3;
 
 /// When a deactivation that this record is about may have been sent for the last time.
 fn last_attempt(seen: &Seen, record: &RecordSeen) -> Timestamp {

@@ -14,7 +14,7 @@ mod release;
 pub use desired::{Desired, Invalid};
 pub use erase::{ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
-    AliasSeen, Announcement, Asks, Bound, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
+    AliasSeen, Announcement, Asks, Bound, DriftSeen, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
     previous_record,
 };
 pub use offboard::ready as offboarding_ready;

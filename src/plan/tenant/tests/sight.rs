@@ -42,6 +42,7 @@ impl World {
             tenant: if bound.is_some() || intent.created().is_some() { self.view(&id) } else { View::NotAsked },
             bound,
             hostless: None,
+            drift: None,
             unwritten: !self.written,
             pending_creation: None,
             intent,
