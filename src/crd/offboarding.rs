@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.tenantId == oldSelf.tenantId && self.hostnames == oldSelf.hostnames && self.region == oldSelf.region && self.tenant == oldSelf.tenant && self.trigger == oldSelf.trigger && self.purgeAfterDays == oldSelf.purgeAfterDays && self.requestedAt == oldSelf.requestedAt && self.credentialsSource == oldSelf.credentialsSource && has(self.namespaceUid) == has(oldSelf.namespaceUid) && (!has(self.namespaceUid) || self.namespaceUid == oldSelf.namespaceUid)").message("the record of an off-boarding cannot be changed: change the QlikTenant instead"))]
+#[x_kube(validation = Rule::new("self.tenantId == oldSelf.tenantId && self.hostnames == oldSelf.hostnames && self.region == oldSelf.region && self.tenant == oldSelf.tenant && self.trigger == oldSelf.trigger && self.purgeAfterDays == oldSelf.purgeAfterDays && self.requestedAt == oldSelf.requestedAt && self.credentialsSource == oldSelf.credentialsSource && has(self.namespaceUid) == has(oldSelf.namespaceUid) && (!has(self.namespaceUid) || self.namespaceUid == oldSelf.namespaceUid) && (!has(oldSelf.entries) || has(self.entries))").message("the record of an off-boarding cannot be changed: change the QlikTenant instead"))]
 pub struct QlikOffboardingSpec {
     /// Id of the tenant in Qlik Cloud.
     #[schemars(length(max = 128))]

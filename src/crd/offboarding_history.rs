@@ -22,7 +22,7 @@ pub struct OffboardingEntry {
     /// `Called`: the days that are asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<i32>,
-    /// `Called`: who asked for it, as far as the cluster tells.
+    /// `Called`: who asked for it, as far as the cluster tells. `Purged`: who accepted it without a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub requested_by: Option<String>,
@@ -63,8 +63,6 @@ pub enum OffboardingEvent {
     SeenGone,
     /// Qlik Cloud knows the tenant after all.
     SeenAgain,
-    /// A human accepted that nobody can confirm the purge.
-    Waived,
     /// The tenant is purged.
     Purged,
     /// The object let the tenant go.

@@ -43,7 +43,7 @@ pub(super) fn create<S>(intent: &IntentSeen, held: bool, now: Timestamp, announc
         Permit::Act(_) | Permit::Announce | Permit::TakeOver => Next::Do(announce),
         Permit::Wait(left) => wait(
             Reason::CreateOutcomeUnknown,
-            "an earlier call may still take effect, or another operator is making it; nothing is called until that is known",
+            "waiting up to ten minutes to learn whether the previous call took effect",
             left.min(RETRY),
         ),
         Permit::Unreadable => human(

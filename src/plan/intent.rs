@@ -25,6 +25,9 @@ pub enum IntentStep {
     RestartWindow,
 }
 
+/// Begins what stands in a record for the id of a tenant of which nobody knows whether it was created.
+pub const LOST_CREATION: &str = "unknown-";
+
 /// What stands in the annotation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +143,16 @@ impl IntentSeen {
         match self {
             Self::Found { intent: Intent { outcome: Some(Outcome::Created { tenant_id, hostname }), .. }, .. } => {
                 Some((tenant_id, hostname.as_ref()))
+            }
+            Self::None | Self::Unreadable | Self::Found { .. } => None,
+        }
+    }
+
+    /// Names a creation of which nobody knows what came of it, as a tenant's id would.
+    pub fn lost_creation(&self) -> Option<TenantId> {
+        match self {
+            Self::Found { intent, call: Call::Unknown } if intent.step == IntentStep::Create => {
+                format!("{LOST_CREATION}{}", intent.nonce).parse().ok()
             }
             Self::None | Self::Unreadable | Self::Found { .. } => None,
         }

@@ -69,7 +69,9 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
         }
         (_, phase) if out.had(ConditionType::PurgeScheduled) => {
             let (reason, message) = match phase {
-                Phase::Purged => (Reason::Purged, "the tenant was purged"),
+                Phase::Purged => {
+                    (Reason::Purged, "no purge is ahead any more: the record tells how it is known to be over")
+                }
                 _ => (Reason::Settled, "no purge is ahead"),
             };
             out.put(ConditionType::PurgeScheduled, "False", reason, message);

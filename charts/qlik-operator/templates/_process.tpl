@@ -46,6 +46,18 @@ overlay can change one of them without repeating the others.
 - name: QLIK_OPERATOR_ORGANIZATION_SUBSCRIPTION
   value: {{ . | quote }}
 {{- end }}
+{{- if and $v.organization.existingSecret $v.organization.isOurs }}
+- name: QLIK_OPERATOR_ORGANIZATION_IS_OURS
+  value: "true"
+{{- end }}
+{{- with $v.adoptionNamespaces }}
+- name: QLIK_OPERATOR_ADOPTION_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if and $v.admissionPolicies.requestedBy.enabled (include "qlik-operator.admission.mutates" $) }}
+- name: QLIK_OPERATOR_REQUESTED_BY_IS_STAMPED
+  value: "true"
+{{- end }}
 - name: QLIK_OPERATOR_QLIK_DOMAIN
   value: {{ $v.qlik.domain | quote }}
 {{- if $v.qlik.caConfigMap.name }}

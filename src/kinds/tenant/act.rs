@@ -2,8 +2,9 @@
 
 use super::{Sight, gather, letting_go, limit, observe, ownership, requested};
 use crate::crd::{
-    Drift, Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent, OffboardingPhase,
-    Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger, whole_seconds,
+    Drift, Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent,
+    OffboardingPhase, Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger,
+    whole_seconds,
 };
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;

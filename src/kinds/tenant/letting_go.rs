@@ -22,7 +22,7 @@ pub(super) async fn record(
     let (namespace, name) = (tenant.namespace().unwrap_or_default(), tenant.name_any());
     let listed = hostnames.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     tracing::warn!(namespace, name, tenant = %id, hostnames = listed, region = ?tenant.spec.region,
-        "this object lets its tenant go; the tenant lives on");
+        "this object lets its tenant go; nothing is changed in Qlik Cloud");
     let now = cx.clock.now();
     // The same name for the same object, so that a repeated attempt finds what the first one wrote.
     let record = records::name_for(&name, &tenant.uid().unwrap_or_default());
@@ -51,7 +51,10 @@ fn held(sight: &Sight) -> Option<(TenantId, Vec<Hostname>)> {
     if let Some(id) = &sight.seen.hostless {
         return Some((id.clone(), Vec::new()));
     }
-    sight.seen.intent.created().map(|(id, hostname)| (id.clone(), hostname.cloned().into_iter().collect()))
+    let made = sight.seen.intent.created();
+    let made = made.map(|(id, hostname)| (id.clone(), hostname.cloned().into_iter().collect()));
+    // Of a creation whose answer was lost nobody knows the id: what is on record then is that there may be a tenant.
+    made.or_else(|| sight.seen.intent.lost_creation().map(|id| (id, Vec::new())))
 }
 
 fn source(tenant: &QlikTenant, draft: &QlikTenantStatus) -> String {

@@ -57,7 +57,7 @@ pub struct Sight {
 impl Managed for QlikTenant {
     const KIND: &'static str = "QlikTenant";
     const FINALIZER: Option<&'static str> = Some(FINALIZER);
-    const WAY_OUT: &'static str = "set spec.offboarding.onDelete: Retain, which leaves the tenant as it is";
+    const WAY_OUT: &'static str = "set spec.offboarding.onDelete: Retain. A tenant that is in use then stays in use; one that is deactivated already is purged on its date, and only a new object with spec.adopt brings it back";
     type Status = QlikTenantStatus;
     type Seen = Box<Sight>;
     type Step = Step;

@@ -12,8 +12,8 @@ use crate::plan::Deletion;
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit, TAKE_OVER};
 use crate::plan::offboarding::history::State;
 use crate::plan::tenant::{
-    AliasSeen, Asks, Bound, Desired, DriftSeen, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead, erasure_due,
-    previous_record,
+    AliasSeen, Asks, Bound, Desired, DriftSeen, Lookup, RecordSeen, Seen, View, current_record, erasure_ahead,
+    erasure_due, previous_record,
 };
 use crate::qlik::{self, Credential, Hostname, OrgStatus, TenantHost, TenantId};
 use jiff::Timestamp;

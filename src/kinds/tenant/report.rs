@@ -173,7 +173,7 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note
             reason: "Released".into(),
             action: "Release",
             message: format!(
-                "tenant {} is let go and lives on; an object of this name takes it back",
+                "tenant {} is let go and not changed in Qlik Cloud; an object of this name takes it back if it is in use",
                 tenant_of(seen)?
             ),
         }),
@@ -192,9 +192,12 @@ pub(super) fn note(tenant: &QlikTenant, step: &Step, seen: &Seen) -> Option<Note
         }
         Step::Deactivate { confirm, .. } => {
             let days = tenant.spec.offboarding.as_ref().map_or(30, |offboarding| offboarding.purge_after_days);
-            let message = format!(
-                "deactivated {confirm}; Qlik deletes it for ever in {days} days. Set lifecycle: Active before then to keep it"
-            );
+            let back = if tenant.metadata.deletion_timestamp.is_some() {
+                "A new object with spec.adopt brings it back before then"
+            } else {
+                "Set lifecycle: Active before then to keep it"
+            };
+            let message = format!("deactivated {confirm}; Qlik deletes it for ever in {days} days. {back}");
             Some(Note { warning: true, reason: "Deactivated".into(), action: "Deactivate", message })
         }
         Step::RestartWindow { confirm, .. } => note(

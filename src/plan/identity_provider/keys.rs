@@ -21,7 +21,7 @@ pub(super) fn blocked(seen: &Seen) -> Option<Next<Step>> {
         SecretSeen::Foreign(owner) => Some(human(
             Reason::SecretConflict,
             format!(
-                "the Secret to write belongs to {owner} and is left alone: delete it, or create another QlikIdentityProvider with another secret.name"
+                "the Secret to write belongs to {owner} and is left alone: create another QlikIdentityProvider with another secret.name"
             ),
         )),
     }

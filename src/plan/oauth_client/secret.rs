@@ -37,7 +37,7 @@ pub(super) fn blocked(seen: &Seen) -> Option<Next<Step>> {
         SecretSeen::Foreign(owner) => Some(human(
             Reason::SecretConflict,
             format!(
-                "the Secret to write exists and belongs to {owner}: delete it, or name another Secret in a new object"
+                "the Secret to write exists and belongs to {owner}: it is left alone; name another Secret in a new object"
             ),
         )),
     }

@@ -41,8 +41,6 @@ pub struct State {
     pub closed_at: Option<Timestamp>,
     /// Since when Qlik Cloud says that there is no such tenant.
     pub gone_since: Option<Timestamp>,
-    /// A human accepted that nobody can confirm the purge.
-    pub waived: bool,
     /// How the purge is known.
     pub confirmed_by: Option<PurgeConfirmation>,
     /// Each window.
@@ -102,7 +100,6 @@ impl State {
             OffboardingEvent::Released => self.close(OffboardingPhase::Released, at),
             OffboardingEvent::SeenGone => self.gone_since = self.gone_since.or(Some(at)),
             OffboardingEvent::SeenAgain => self.gone_since = None,
-            OffboardingEvent::Waived => self.waived = true,
             OffboardingEvent::Purged => {
                 self.close(OffboardingPhase::Purged, at);
                 self.confirmed_by = entry.confirmed_by;
@@ -147,7 +144,6 @@ impl State {
         self.phase = phase;
         self.closed_at = Some(at);
         self.unknown.clear();
-        self.waived = false;
         if phase != OffboardingPhase::Purged {
             self.gone_since = None;
         }

@@ -153,8 +153,7 @@ fn scheduled(seen: &Seen, now: Timestamp) -> Next<Step> {
     if !in_use && let Some(next) = gone(seen, now) {
         return next;
     }
-    let waived = seen.waived || seen.state.waived;
-    if waived && !in_use && seen.doubt.is_none() && now >= seen.latest_purge_at {
+    if seen.waived && !in_use && seen.doubt.is_none() && now >= seen.latest_purge_at {
         return Next::Do(Step::Purged(PurgeConfirmation::Waiver));
     }
     countdown(seen, now)

@@ -89,7 +89,7 @@ fn a_purge_is_seen_twice_and_never_calculated() {
 fn a_tenant_that_answers_is_in_use_whatever_the_record_says() {
     for phase in [OffboardingPhase::Scheduled, OffboardingPhase::Purged, OffboardingPhase::Unknown] {
         for (organization, host) in [(O::NotAsked, H::Active), (O::Active, H::NotAsked), (O::Gone, H::Active)] {
-            let state = State { phase, gone_since: Some(at(1)), waived: true, ..off().state };
+            let state = State { phase, gone_since: Some(at(1)), ..off().state };
             let seen = Seen { state, organization, host, waived: true, ..off() };
             assert_eq!(decided(&seen, at(400 * DAY)), Ok(Step::Reactivated), "{phase:?}");
         }

@@ -84,7 +84,7 @@ fn under_permit(seen: &Seen, announce: Announcement, now: Timestamp, harmless: b
         Permit::TakeOver if harmless => Next::Do(Step::Announce(announce)),
         Permit::TakeOver => wait(phase, unknown, "whether the last call took effect is not known yet", RETRY),
         Permit::Wait(left) => {
-            let message = "an earlier call may still take effect, or another operator is making it; nothing is called until that is known";
+            let message = "waiting up to ten minutes to learn whether the previous call took effect";
             wait(phase, unknown, message, left.min(RETRY))
         }
         Permit::Unreadable => human(

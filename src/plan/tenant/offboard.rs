@@ -240,10 +240,10 @@ fn countdown(want: &Desired, seen: &Seen, bound: &Bound, record: &RecordSeen, no
         return erase::next(seen, record).unwrap_or_else(|| {
             let message = match record.state.confirmed_by {
                 Some(PurgeConfirmation::Host | PurgeConfirmation::Organization) => {
-                    "the tenant was purged and its Secrets are erased"
+                    "the tenant was purged; the Secrets that had to go are erased"
                 }
                 Some(PurgeConfirmation::Waiver | PurgeConfirmation::None) | None => {
-                    "the purge date has passed (not confirmed by Qlik Cloud) and the Secrets are erased"
+                    "the purge date has passed (not confirmed by Qlik Cloud); the Secrets that had to go are erased"
                 }
             };
             settled(Phase::Purged, Reason::Purged, message, HOURLY * 24)

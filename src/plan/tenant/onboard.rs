@@ -4,7 +4,7 @@ use super::{
     AliasSeen, Announcement, Desired, Lookup, RecordSeen, Seen, Step, View, human, settled, under_permit, wait,
 };
 use crate::crd::{Lifecycle, OffboardingPhase, Origin, Phase, REACTIVATE, Reason, START_ANEW};
-use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit};
+use crate::plan::intent::{Call, IntentSeen, IntentStep, LOST_CREATION, Permit};
 use crate::plan::{HOURLY, Next};
 use crate::qlik::{Hostname, TenantHost, TenantId};
 use jiff::Timestamp;
@@ -47,8 +47,7 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
             if !seen.held {
                 return Next::Do(Step::Hold);
             }
-            let hostnames = tenant.hostnames.clone();
-            Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Adopted })
+            take_over(seen, id, tenant.hostnames.clone(), Origin::Adopted)
         }
         View::Active(_) | View::Gone => human(
             Reason::AdoptMismatch,
@@ -61,7 +60,7 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
                     return Next::Do(Step::Hold);
                 }
                 let hostnames = record.hostnames.iter().filter_map(|h| h.parse().ok()).collect();
-                Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Adopted })
+                take_over(seen, id, hostnames, Origin::Adopted)
             }
             Some(_) | None if seen.asks.brings_back(host.hostname()) && want.lifecycle == Lifecycle::Active => {
                 if seen.reactivation_sent {
@@ -81,6 +80,14 @@ pub(super) fn adopt(want: &Desired, seen: &Seen, id: &TenantId, host: &TenantHos
     }
 }
 
+/// Takes a tenant that was seen for this object's own, unless the clocks cannot be trusted.
+fn take_over(seen: &Seen, id: &TenantId, hostnames: Vec<Hostname>, origin: Origin) -> Next<Step> {
+    match &seen.doubt {
+        Some(doubt) => human(Reason::ClockDoubt, format!("tenant {id} is not taken over: {doubt}")),
+        None => Next::Do(Step::Bind { id: id.clone(), hostnames, origin }),
+    }
+}
+
 /// An earlier object of this name held a tenant that still exists, as far as is known. One that was let go and is in use is
 /// taken back; about every other a human decides.
 fn previous_tenant(seen: &Seen, previous: &RecordSeen) -> Next<Step> {
@@ -91,8 +98,28 @@ fn previous_tenant(seen: &Seen, previous: &RecordSeen) -> Next<Step> {
         if !seen.held {
             return Next::Do(Step::Hold);
         }
-        let hostnames = tenant.hostnames.clone();
-        return Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Adopted });
+        return take_over(seen, id, tenant.hostnames.clone(), Origin::Adopted);
+    }
+    if id.as_str().starts_with(LOST_CREATION) {
+        return human(
+            Reason::PreviousTenantReleased,
+            format!(
+                "an earlier object of this name was deleted while nobody knew whether a tenant had been created for it (QlikOffboarding \
+                 {}). Look into the My Qlik portal: if there is one, set spec.adopt to its id and hostname; if there is none, set \
+                 annotation {START_ANEW}={id}",
+                previous.name
+            ),
+        );
+    }
+    if seen.tenant == View::Gone {
+        return human(
+            Reason::PreviousTenantReleased,
+            format!(
+                "Qlik Cloud does not know tenant {id} any more, which an earlier object of this name held (QlikOffboarding {}). For a \
+                 new, empty tenant set annotation {START_ANEW}={id}",
+                previous.name
+            ),
+        );
     }
     let (reason, state) = match (previous.phase(), previous.state.purge_at) {
         (OffboardingPhase::Reactivated | OffboardingPhase::Cancelled, _) => {
@@ -148,8 +175,7 @@ fn made_before(seen: &Seen, id: &TenantId, hostname: Option<&Hostname>) -> Next<
         if !seen.held {
             return Next::Do(Step::Hold);
         }
-        let hostnames = tenant.hostnames.clone();
-        return Next::Do(Step::Bind { id: id.clone(), hostnames, origin: Origin::Created });
+        return take_over(seen, id, tenant.hostnames.clone(), Origin::Created);
     }
     let state = match &seen.tenant {
         View::Disabled => "it is deactivated now",
@@ -169,8 +195,7 @@ fn made_before(seen: &Seen, id: &TenantId, hostname: Option<&Hostname>) -> Next<
 fn released_state(tenant: &View) -> &'static str {
     match tenant {
         View::Disabled => "was let go, and somebody deactivated it since",
-        View::Gone => "was let go, and Qlik Cloud does not know it any more",
-        View::Active(_) | View::NotAsked => "was let go and was in use then",
+        View::Active(_) | View::Gone | View::NotAsked => "was let go and was in use then",
     }
 }
 
@@ -216,11 +241,9 @@ fn alias_in_use(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
         AliasSeen::Wanted(other) => taken(format!(
             "QlikTenant {other} asks for the alias {alias} as well, and comes first: nothing is created here; choose another spec.alias"
         )),
-        AliasSeen::Ours { id, hostnames, adopt: true } => Some(if seen.held {
-            Next::Do(Step::Bind { id: id.clone(), hostnames: hostnames.clone(), origin: Origin::Adopted })
-        } else {
-            Next::Do(Step::Hold)
-        }),
+        AliasSeen::Ours { id, hostnames, adopt: true } => {
+            Some(if seen.held { take_over(seen, id, hostnames.clone(), Origin::Adopted) } else { Next::Do(Step::Hold) })
+        }
         AliasSeen::Ours { id, adopt: false, .. } => taken(format!(
             "the alias {alias} belongs to tenant {id}, which these credentials manage: nothing is created. To take it over, set \
              spec.adopt to {{tenantId: {id}, hostname: {alias}}}; for a new tenant choose another spec.alias"
@@ -230,7 +253,8 @@ fn alias_in_use(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
              (see the My Qlik portal) and {alias}, with annotation {REACTIVATE}={alias}; for a new tenant choose another spec.alias"
         )),
         AliasSeen::Foreign => taken(format!(
-            "the alias {alias} belongs to a tenant that these credentials may not enter: nothing is created; choose another spec.alias"
+            "the host of alias {alias} does not accept these credentials: it belongs to another tenant, or the credentials are wrong. \
+             Nothing is created; choose another spec.alias"
         )),
         AliasSeen::Unclear(why) => Some(wait(
             Phase::Pending,

@@ -54,7 +54,8 @@ pub(super) fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
 /// The object goes and its tenant lives on: that it was here stays on record, so that an object of the same name takes it
 /// back and does not create another one. Nothing has to be written where a record of its off-boarding says it already.
 pub fn let_go(seen: &Seen) -> Next<Step> {
-    let holds = seen.bound.is_some() || seen.hostless.is_some() || seen.intent.created().is_some();
+    let made = seen.intent.created().is_some() || seen.intent.lost_creation().is_some();
+    let holds = seen.bound.is_some() || seen.hostless.is_some() || made;
     let recorded = seen.released
         || seen.record.as_ref().is_some_and(|record| {
             matches!(
@@ -86,7 +87,7 @@ fn unbound(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         Some(_) | None => human(
             Reason::CreateOutcomeUnknown,
             "a tenant may have been created for this object and would be left behind: set spec.adopt to its id and hostname \
-             so that it can be deactivated, or offboarding.onDelete: Retain to let this object go",
+             so that it can be deactivated, or offboarding.onDelete: Retain to let this object go; the tenant, if there is one, then stays in use",
         ),
     }
 }

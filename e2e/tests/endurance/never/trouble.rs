@@ -192,7 +192,9 @@ impl Troubled {
             object.as_ref().is_some_and(|o: &QlikOAuthClient| o.is("Stalled") && o.message().contains(words))
         };
         match &self.trouble {
-            Trouble::Secret(Writes::NameTaken) if told("exists and belongs to somebody else") && told("delete it") => {
+            Trouble::Secret(Writes::NameTaken)
+                if told("exists and belongs to somebody else") && told("is left alone") =>
+            {
                 if stage.read_secret("app").await? != theirs() {
                     return Err("the Secret of somebody else was changed".into());
                 }
