@@ -174,17 +174,16 @@ fn all<K: Managed>(stores: &[Store<Lean<K>>]) -> impl Iterator<Item = Arc<Lean<K
     stores.iter().flat_map(Store::state).filter(|object| object.0.0.is_ok())
 }
 
-/// Tenants whose deactivation the limit holds, by region.
+/// Tenants whose deactivation the limit holds, for each region that has tenants.
 fn waiting(cx: &Context, encoder: &mut DescriptorEncoder) -> Encoded {
     let limit = Reason::DeactivationLimitReached.to_string();
     let mut counts: BTreeMap<[(&str, String); 1], f64> = BTreeMap::new();
     for object in all::<QlikTenant>(&cx.caches.tenants) {
         let Ok(tenant) = &object.0.0 else { continue };
         let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
-        if conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.reason == limit) {
-            let region = crate::qlik::Region::from(tenant.spec.region).to_string();
-            *counts.entry([("region", region)]).or_default() += 1.0;
-        }
+        let waits = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.reason == limit);
+        let region = crate::qlik::Region::from(tenant.spec.region).to_string();
+        *counts.entry([("region", region)]).or_default() += if waits { 1.0 } else { 0.0 };
     }
     gauges(&DEACTIVATIONS_WAITING, counts.iter().map(|(labels, count)| (labels, *count)), encoder)
 }

@@ -56,7 +56,7 @@ async fn introduce(stage: &Stage, playground: &Playground, screen: &Screen) -> R
     Ok(())
 }
 
-fn hints(admin: &str) -> [(&'static str, String); 7] {
+fn hints(admin: &str) -> [(&'static str, String); 8] {
     let post = format!("curl -X POST -H 'content-type: application/json' http://{admin}/_sim");
     [
         ("a tenant", "kubectl apply -f config/samples/create-with-key.yaml".into()),
@@ -64,6 +64,7 @@ fn hints(admin: &str) -> [(&'static str, String); 7] {
         ("what can be written, and what it means", "kubectl explain qliktenant.spec --recursive".into()),
         ("the customer leaves", "kubectl apply -f config/samples/off-boarding/acme.yaml".into()),
         ("31 days pass", format!("{post}/clock -d '{{\"advanceSeconds\": 2678400}}'")),
+        ("one more hour, after which a purge is believed", format!("{post}/clock -d '{{\"advanceSeconds\": 3660}}'")),
         ("Qlik Cloud's tenants", format!("curl http://{admin}/_sim/tenants")),
         ("every request that Qlik Cloud got", format!("curl http://{admin}/_sim/journal")),
     ]

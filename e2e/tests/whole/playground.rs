@@ -48,7 +48,10 @@ async fn what_is_up_works_as_the_hints_say_and_goes_when_told() {
     let settled = "kubectl wait --for=condition=Ready qliktenant/acme --timeout=120s";
     let purged = "kubectl wait --for=jsonpath='{.status.phase}'=Purged qliktenant/acme --timeout=120s";
     let (apply, leave, turn) = (hint("a tenant"), hint("the customer leaves"), hint("31 days pass"));
-    let script = format!("set -e; export {export}; {apply}; {settled}; {leave}; {settled}; {turn}; {purged}");
+    let seen = "kubectl wait --for=jsonpath='{.status.goneSince}' qlikoffboarding --all --timeout=120s";
+    let hour = hint("one more hour");
+    let script =
+        format!("set -e; export {export}; {apply}; {settled}; {leave}; {settled}; {turn}; {seen}; {hour}; {purged}");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let user = tokio::process::Command::new("sh").arg("-c").arg(&script).current_dir(root).output().await.unwrap();
     assert!(user.status.success(), "{script}\n{user:?}");

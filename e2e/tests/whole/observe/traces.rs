@@ -144,7 +144,7 @@ fn passes(spans: &[Span], namespace: &str) {
     let create = [("api", "tenants.create"), ("method", "POST"), ("status", "201"), ("outcome", "success")];
     assert!(inside("qlik.call", &create));
     assert!(inside("qlik.call", &[("api", "token"), ("outcome", "success")]));
-    for what in ["hold the object", "write the status"] {
+    for what in ["hold the object", "write what a call made", "write the id to the status"] {
         assert!(inside("kubernetes.request", &[("what", what), ("outcome", "ok")]), "{what}");
     }
 }

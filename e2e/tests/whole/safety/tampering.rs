@@ -159,7 +159,7 @@ async fn intent_forged() {
     annotate(&stage, "acme", "intent", Some(&forge("Deactivate", stage.sim.now(), None))).await.unwrap();
     let unknown = |t: &_| reason(t) == "DeactivationOutcomeUnknown";
     let acme = stage.until("acme", "waits for the other announcement", unknown).await.unwrap();
-    assert!(message(&acme).contains("another operator"), "{}", message(&acme));
+    assert!(message(&acme).contains("previous call"), "{}", message(&acme));
     poke(&stage, "acme").await;
     assert_eq!(deactivations(&stage), 1);
     stage.turn(HOUR).unwrap();

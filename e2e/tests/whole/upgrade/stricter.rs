@@ -17,6 +17,9 @@ pub(crate) fn changed(change: impl Fn(&mut Value)) -> String {
 fn lax(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
+            // A list by key needs its key to be required.
+            let lists = ["x-kubernetes-list-type", "x-kubernetes-list-map-keys"];
+            fields.retain(|name, _| !lists.contains(&name.as_str()));
             let rules = ["x-kubernetes-validations", "minimum", "maximum", "minLength", "maxLength", "pattern", "enum"];
             fields.retain(|name, value| !(rules.contains(&name.as_str()) || name == "required" && value.is_array()));
             fields.values_mut().for_each(lax);
