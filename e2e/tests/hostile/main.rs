@@ -2,5 +2,11 @@
 //! make the operator do what cannot be undone.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod creation;
+mod dates;
+mod forgotten;
 mod limit;
 mod ownership;
+mod purge;
+mod support;
+mod typo;

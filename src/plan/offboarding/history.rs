@@ -161,10 +161,17 @@ impl State {
         calls.chain(self.purge_at).max()
     }
 
-    /// Whether a call for so many days is on record already, with an outcome that is not known: then it may be made again
-    /// without another entry, since the estimate counts from the first.
+    /// Whether a call for so many days is on record already, of which no date is on record yet: then it may be made again
+    /// without another entry, since the estimate counts from the first. A window that is restarted is another one, also
+    /// with as many days as before.
     pub fn has_call(&self, days: i32) -> bool {
-        self.unknown.iter().any(|made| made.days == days)
+        self.windows.iter().rev().take_while(|window| window.purge_at.is_none()).any(|window| window.days == days)
+    }
+
+    /// Whether the window was restarted in place of this date and has the very same one: Qlik Cloud may give days only.
+    pub fn restarted_to(&self, date: Timestamp) -> bool {
+        let same = Some(ExactTime(date));
+        self.windows.last().is_some_and(|window| window.replaced == same && window.purge_at == same)
     }
 
     /// The days of the window that runs, as asked for last.
