@@ -174,12 +174,16 @@ fn all<K: Managed>(stores: &[Store<Lean<K>>]) -> impl Iterator<Item = Arc<Lean<K
     stores.iter().flat_map(Store::state).filter(|object| object.0.0.is_ok())
 }
 
-/// Tenants whose deactivation the limit holds, for each region that has tenants.
+/// Tenants whose deactivation the limit holds, for each region that has tenants or records.
 fn waiting(cx: &Context, encoder: &mut DescriptorEncoder) -> Encoded {
     let limit = Reason::DeactivationLimitReached.to_string();
     let mut counts: BTreeMap<[(&str, String); 1], f64> = BTreeMap::new();
+    for record in all::<QlikOffboarding>(&cx.caches.offboardings) {
+        let Ok(record) = record.read() else { continue };
+        counts.entry([("region", crate::qlik::Region::from(record.spec.region).to_string())]).or_default();
+    }
     for object in all::<QlikTenant>(&cx.caches.tenants) {
-        let Ok(tenant) = &object.0.0 else { continue };
+        let Ok(tenant) = object.read() else { continue };
         let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
         let waits = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.reason == limit);
         let region = crate::qlik::Region::from(tenant.spec.region).to_string();

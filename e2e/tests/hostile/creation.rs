@@ -85,8 +85,12 @@ async fn a_lost_creation_does_not_take_the_tenant_of_another_installation() {
 /// D2: each refusal of a creation, and a restart before its cause is mended: it is not taken for an answer that was lost.
 #[tokio::test]
 async fn a_refused_creation_is_not_an_answer_that_was_lost() {
-    let refusals: [(&str, u16, Option<&str>); 4] =
-        [("license", 403, Some("TENANTS-23")), ("quota", 403, Some("TENANTS-22")), ("400", 400, None), ("403", 403, None)];
+    let refusals: [(&str, u16, Option<&str>); 4] = [
+        ("license", 403, Some("TENANTS-23")),
+        ("quota", 403, Some("TENANTS-22")),
+        ("400", 400, None),
+        ("403", 403, None),
+    ];
     for (name, status, code) in refusals {
         let (stage, operator) = stage("refused").await;
         let effect = Effect::Status { status, code: code.map(str::to_owned), title: None, retry_after: None };
@@ -122,22 +126,32 @@ async fn a_refused_child_is_not_an_answer_that_was_lost() {
             stage.sim.fault(FaultPlan::new(matching, Effect::status(status)));
         }
         let (client, provider) = (format!("client-{n}"), format!("login-{n}"));
-        let machine = format!("appType: web\ngrantTypes: [client_credentials]\nscopes: [user_default]\nconsent: Trusted\n\
-            auth: {{clientSecret: {{secret: {{name: {client}}}}}}}");
+        let machine = format!(
+            "appType: web\ngrantTypes: [client_credentials]\nscopes: [user_default]\nconsent: Trusted\n\
+            auth: {{clientSecret: {{secret: {{name: {client}}}}}}}"
+        );
         stage.apply(&e2e::stage::client_manifest(&client, "acme", &machine)).await.unwrap();
         let login = login.replace("signing", &provider).replace("app.example", &format!("{provider}.example"));
         stage.apply(&child_manifest("QlikIdentityProvider", (&provider, "acme"), &login)).await.unwrap();
         let refused = |reason: String| !["", "Creating", "TenantNotReady", "Configuring"].contains(&reason.as_str());
         let object = stage.until_client(&client, "is refused", |c| refused(c.reason())).await.unwrap();
         let words = (object.reason(), {
-            let object: QlikIdentityProvider =
-                stage.until_child(&provider, "is refused", |p: &QlikIdentityProvider| refused(p.reason())).await.unwrap();
+            let object: QlikIdentityProvider = stage
+                .until_child(&provider, "is refused", |p: &QlikIdentityProvider| refused(p.reason()))
+                .await
+                .unwrap();
             object.reason()
         });
         operator = restarted(&stage, operator).await;
         let client_now = stage.child_pass::<QlikOAuthClient>(&client).await.unwrap();
         let provider_now = stage.child_pass::<QlikIdentityProvider>(&provider).await.unwrap();
-        assert_eq!((client_now.reason(), provider_now.reason()), words, "{} {}", client_now.message(), provider_now.message());
+        assert_eq!(
+            (client_now.reason(), provider_now.reason()),
+            words,
+            "{} {}",
+            client_now.message(),
+            provider_now.message()
+        );
         assert!(!words.0.contains("Unknown") && !words.1.contains("Unknown"), "{words:?}");
         stage.sim.clear_faults();
         let mended = json!({ "metadata": { "annotations": { "qlik-operator.dev/requested-at": "mended" } } });

@@ -95,7 +95,8 @@ async fn a_release_leaves_three_traces() {
     record_in(&stage, &status_of(&record).0, OffboardingPhase::Released).await;
     let event = stage.until_event("acme", "Released: ").await.unwrap();
     assert!(event.contains(&id) && event.contains(&made.hostnames[0]), "{event}");
-    let names = |line: &str| line.contains("lets its tenant go") && line.contains(&id) && line.contains(&made.hostnames[0]);
+    let names =
+        |line: &str| line.contains("lets its tenant go") && line.contains(&id) && line.contains(&made.hostnames[0]);
     operator.wait_for_line(PATIENCE, names).await.unwrap();
     assert_eq!((deactivations(&stage), stage.sim.tenants()[0].status), (0, Status::Active));
 }
@@ -165,7 +166,8 @@ async fn other_credentials_make_no_second_tenant() {
     stage.delete("acme").await.unwrap();
     stage.until_gone("acme").await.unwrap();
     let other = stage.sim.add_client(ClientRequest { region: "us".to_owned(), license_number: None }).unwrap();
-    let theirs = [("clientId", other.credentials.client_id.as_str()), ("clientSecret", &other.credentials.client_secret)];
+    let theirs =
+        [("clientId", other.credentials.client_id.as_str()), ("clientSecret", &other.credentials.client_secret)];
     stage.secret("theirs", &theirs).await.unwrap();
     stage.secret("their-license", &[("licenseKey", &other.license_key)]).await.unwrap();
     let file = manifest("acme", "displayName: Acme");

@@ -196,7 +196,10 @@ async fn a_host_that_does_not_say_so_asks_for_a_waiver() {
         };
         let status = stage.in_time("a human is asked", asked).await.unwrap();
         let said = record_reason(&status).1;
-        assert!(said.contains(&format!("waive-purge-confirmation={id}")) && said.contains("Nothing is erased"), "{said}");
+        assert!(
+            said.contains(&format!("waive-purge-confirmation={id}")) && said.contains("Nothing is erased"),
+            "{said}"
+        );
         assert!(status.conditions.iter().any(|c| c.type_ == "Stalled" && c.status == "True"));
         let acme = stage.tenants().get("acme").await.unwrap();
         assert!(reason(&acme) != "Purged", "{purged_host:?}: {acme:?}");

@@ -35,7 +35,8 @@ async fn declared_off_with_a_wrong_name() {
     onboard(&stage, "acme", "alias: acme").await;
     client(&stage).await;
     stage.put(&with(WRONG, "lifecycle: Deactivated")).await.unwrap();
-    let acme = told(&stage, "acme", "ConfirmHostnameMismatch", &["amce.us.qlikcloud.com", "acme.us.qlikcloud.com"]).await;
+    let acme =
+        told(&stage, "acme", "ConfirmHostnameMismatch", &["amce.us.qlikcloud.com", "acme.us.qlikcloud.com"]).await;
     assert!(end_ready(&acme, "False").is_some(), "{:#?}", acme.status);
     child_goes_on(&stage, "one").await;
     let operator = restarted(&stage, operator).await;
@@ -66,7 +67,10 @@ async fn armed_for_its_deletion_with_a_wrong_name() {
     stage.put(&with(&WRONG.replace("Retain", "Deactivate").replace("amce", "acme"), "")).await.unwrap();
     stage.until("acme", "says that it is right", |t| end_ready(t, "True").is_some()).await.unwrap();
     // The alias is another one: the name that was confirmed is nobody's any more.
-    stage.put(&manifest("acme", &armed(", onDelete: Deactivate").replacen("alias: acme", "alias: acme-two", 1))).await.unwrap();
+    stage
+        .put(&manifest("acme", &armed(", onDelete: Deactivate").replacen("alias: acme", "alias: acme-two", 1)))
+        .await
+        .unwrap();
     stage.until("acme", "says that the name went", wrong).await.unwrap();
     stage.delete("acme").await.unwrap();
     told(&stage, "acme", "ConfirmHostnameMismatch", &["acme-two.us.qlikcloud.com"]).await;

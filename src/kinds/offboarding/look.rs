@@ -54,7 +54,7 @@ pub(super) async fn observe(
         seen.host = look.host().await;
     }
     // A host that is silent gives no date either, and a waiver is for such hosts.
-    if (seen.waived || seen.state.waived) && due && !cx.clock.has_qlik_date() {
+    if seen.waived && due && !cx.clock.has_qlik_date() {
         let asked = cx.cloud.ask_date(record.spec.region.into()).await;
         tracing::debug!(answered = asked.is_ok(), "Qlik Cloud's date was asked for");
     }
