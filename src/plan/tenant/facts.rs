@@ -1,11 +1,11 @@
-//! What the planner is told, and what it can ask for.
+//! What the planner is told.
 
 use super::Desired;
-use crate::crd::{Evidence, Lifecycle, OffboardedSecret, OffboardingPhase, Origin, SecretOutcome, Trigger};
+use crate::crd::{Lifecycle, OffboardedSecret, OffboardingPhase, Origin, SecretOutcome, Trigger};
 use crate::plan::Deletion;
-use crate::plan::intent::{IntentSeen, IntentStep};
+use crate::plan::intent::IntentSeen;
 use crate::plan::offboarding::history::State;
-use crate::qlik::{Hostname, Patch, Tenant, TenantHost, TenantId};
+use crate::qlik::{Hostname, Tenant, TenantHost, TenantId};
 use jiff::Timestamp;
 
 /// Everything that was observed about one tenant and its object, in one pass.
@@ -302,114 +302,4 @@ impl Asks {
         let asked = self.reactivate.as_deref().map(|asked| asked.trim_end_matches('.'));
         asked.is_some_and(|asked| asked.eq_ignore_ascii_case(hostname.as_str()))
     }
-}
-
-/// What an intent is to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announcement {
-    /// The call.
-    pub step: IntentStep,
-    /// The record that it belongs to, if there is one already.
-    pub record: Option<String>,
-    /// The purge date to be replaced.
-    pub replaces: Option<Timestamp>,
-}
-
-impl Announcement {
-    /// An announcement of a call that has no further particulars.
-    pub fn of(step: IntentStep) -> Self {
-        Self { step, record: None, replaces: None }
-    }
-}
-
-/// Exactly one effect.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Put the finalizer on the object.
-    Hold,
-    /// Write the intent, and the finalizer with it, if nothing changed meanwhile.
-    Announce(Announcement),
-    /// `POST /tenants`.
-    Create,
-    /// Write to the intent which tenant the creation made.
-    CloseIntent,
-    /// Write the record of a tenant that is let go.
-    RecordRelease,
-    /// Write what is about to be asked for to the record.
-    NoteCall {
-        /// The record.
-        record: String,
-        /// The days.
-        days: i32,
-    },
-    /// Take a tenant for this object's own.
-    Bind {
-        /// Its id.
-        id: TenantId,
-        /// Its hostnames, the generated one first where known.
-        hostnames: Vec<Hostname>,
-        /// How the object came by it.
-        origin: Origin,
-    },
-    /// Let go of a tenant that is gone.
-    Unbind,
-    /// `PATCH /tenants/{id}`.
-    Patch(Vec<Patch>),
-    /// Write the record of a deactivation.
-    OpenRecord(Trigger),
-    /// Write a record again that somebody deleted.
-    RestoreRecord(Box<RecordSeen>),
-    /// `POST …/deactivate`, for the first time in this decision.
-    Deactivate {
-        /// The record.
-        record: String,
-        /// Sent as `qlik-confirm-hostname`.
-        confirm: Hostname,
-    },
-    /// `POST …/deactivate` again, because somebody asked for a new window.
-    RestartWindow {
-        /// The record.
-        record: String,
-        /// Sent as `qlik-confirm-hostname`.
-        confirm: Hostname,
-    },
-    /// The tenant is off: write what is known of the purge to the record.
-    Schedule {
-        /// The record.
-        record: String,
-        /// When the tenant went off, as far as known.
-        deactivated_at: Option<Timestamp>,
-        /// The date.
-        purge_at: Option<Timestamp>,
-        /// How sure it is.
-        evidence: Option<Evidence>,
-    },
-    /// `POST …/reactivate`.
-    Reactivate {
-        /// The tenant.
-        id: TenantId,
-        /// Sent as `qlik-confirm-hostname`.
-        confirm: Hostname,
-    },
-    /// The off-boarding ended: the tenant is back, or never went.
-    CloseRecord {
-        /// The record.
-        record: String,
-        /// How it ended.
-        phase: OffboardingPhase,
-    },
-    /// Write which Secrets will go to the record, before any goes.
-    PlanErasure {
-        /// The record.
-        record: String,
-        /// The Secrets.
-        targets: Vec<TargetSeen>,
-    },
-    /// Delete Secrets that the record lists.
-    Erase(Vec<TargetSeen>),
-    /// Write to the record that the listed Secrets are gone.
-    ConfirmErasure {
-        /// The record.
-        record: String,
-    },
 }

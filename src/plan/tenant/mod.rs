@@ -10,15 +10,16 @@ mod live;
 mod offboard;
 mod onboard;
 mod release;
+mod steps;
 
 pub use desired::{Desired, Invalid};
 pub use erase::{ahead as erasure_ahead, due as erasure_due};
 pub use facts::{
-    AliasSeen, Announcement, Asks, Bound, DriftSeen, Lookup, RecordSeen, Seen, Step, TargetSeen, View, current_record,
-    previous_record,
+    AliasSeen, Asks, Bound, DriftSeen, Lookup, RecordSeen, Seen, TargetSeen, View, current_record, previous_record,
 };
 pub use offboard::ready as offboarding_ready;
 pub use release::let_go;
+pub use steps::{Announcement, Step};
 
 use super::intent::{IntentStep, Permit};
 use super::{Deletion, Finding, Next, human};

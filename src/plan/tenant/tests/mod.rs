@@ -1,6 +1,7 @@
 //! The whole policy against a small model of the world: Qlik Cloud, the object, the records, and operator processes that
 //! lose answers and die. What must never happen is checked after each step, whatever the order of events.
 
+mod hands;
 mod record;
 mod sight;
 mod table;
