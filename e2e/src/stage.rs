@@ -20,6 +20,7 @@ pub use trap::{Blow, Trap};
 pub use witness::{in_phase, is_ready, is_stalled, show};
 
 use crate::cluster::{Cluster, Identity, TestNamespace};
+use crate::nightly::without_optional_fields;
 use crate::process::until;
 use crate::sim::{self, Running, Sim};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
@@ -58,7 +59,7 @@ impl Setup {
             prefix: prefix.to_owned(),
             organization: false,
             organization_is_ours: false,
-            sim: sim::Config::default(),
+            sim: sim_config(),
             log: "info,qlik_operator=debug".to_owned(),
             installed: true,
         }
@@ -77,6 +78,14 @@ impl Setup {
         self.organization_is_ours = true;
         self.with_organization()
     }
+}
+
+fn sim_config() -> sim::Config {
+    let mut config = sim::Config::default();
+    if without_optional_fields() {
+        config.options.omit = vec!["*".to_owned()];
+    }
+    config
 }
 
 /// One scenario's world.

@@ -11,8 +11,8 @@ use super::cloud::Session;
 use super::error::Error;
 use super::transport::Answer;
 
-/// Pages of, mostly, 100 items.
-const MAX_PAGES: usize = 100;
+/// Pages of, mostly, 100 items: an organization may have tens of thousands of tenants.
+const MAX_PAGES: usize = 1000;
 
 /// What one page holds, and the query of the next one.
 pub(super) type Page<T> = (Vec<T>, Option<String>);
@@ -28,7 +28,17 @@ pub(super) async fn every_page<T>(
     let mut items = Vec::new();
     let mut seen = HashSet::new();
     loop {
-        let answer = session.call(&Call::new(api, Method::GET, path).query(query.clone())).await?;
+        let answer = match session.call(&Call::new(api, Method::GET, path).query(query.clone())).await {
+            // Items may be large, long descriptions for instance. One of them must not hide all others.
+            Err(error @ Error::TooLarge { .. }) => match smaller(&query) {
+                Some(less) => {
+                    query = less;
+                    continue;
+                }
+                None => return Err(error),
+            },
+            other => other?,
+        };
         let (page, next) = read(&answer)?;
         items.extend(page);
         let Some(next) = next else {
@@ -40,6 +50,16 @@ pub(super) async fn every_page<T>(
             return Err(answer.malformed("its pages do not end"));
         }
     }
+}
+
+/// The same page with a tenth of the items; `None` where it has one already, or says no number.
+fn smaller(query: &str) -> Option<String> {
+    let mut parts: Vec<_> = query.split('&').map(str::to_owned).collect();
+    let limit = parts.iter_mut().find(|part| part.starts_with("limit="))?;
+    let number: usize = limit.strip_prefix("limit=")?.parse().ok()?;
+    let less = number.div_euclid(10).max(1);
+    *limit = format!("limit={less}");
+    (less < number).then(|| parts.join("&"))
 }
 
 /// The query of the page that follows, if one does.
@@ -55,4 +75,18 @@ pub(super) fn next_query(answer: &Answer, body: &Value) -> Result<Option<String>
 fn query_of(href: &str) -> Option<String> {
     let base = Url::parse("https://localhost").ok()?;
     base.join(href).ok()?.query().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::smaller;
+
+    #[test]
+    fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
+        let less = |query: &str| smaller(query);
+        assert_eq!(less("limit=100").as_deref(), Some("limit=10"));
+        assert_eq!(less("next=a&limit=50&sort=x").as_deref(), Some("next=a&limit=5&sort=x"));
+        assert_eq!(less("limit=5").as_deref(), Some("limit=1"));
+        assert_eq!((less("limit=1"), less("next=a"), less("limit=many")), (None, None, None));
+    }
 }

@@ -3,6 +3,7 @@
 use e2e::cluster::AuditLog;
 use e2e::cluster::audit::{Filter, Position};
 use e2e::stage::{Error, Setup, Stage, in_phase, is_ready, manifest, show};
+use qlik_operator::crd::OffboardingPhase;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -91,18 +92,25 @@ async fn few_writes_and_fewer_calls() {
     verified(&stage, looks_at(&stage)).await.unwrap();
     let create = counter.counts().await.unwrap();
     tell("create", &create);
-    assert_eq!(create.writes, ["patch qliktenants", "patch qliktenants/status"]);
+    // Announced, what came of it written beside the announcement, and the status.
+    let made = ["patch qliktenants", "patch qliktenants", "patch qliktenants/status"];
+    assert_eq!(create.writes, made);
     assert_eq!((create.calls("POST /api/v1/tenants"), create.calls("PATCH"), create.calls("POST /oauth")), (1, 0, 2));
 
-    // The new tenant's id must be safe before its host is called, so a tenant with a name costs one write more.
+    // Whether the alias is free is asked once, at its host, with a token of its own.
     let counter = Counter::new(&stage).await.unwrap();
     stage.put(&manifest("named", "displayName: Named\nalias: named")).await.unwrap();
     stage.until("named", "is ready", is_ready).await.unwrap();
     verified(&stage, looks_at(&stage)).await.unwrap();
     let named = counter.counts().await.unwrap();
     tell("create with name and alias", &named);
-    assert_eq!(named.writes, ["patch qliktenants", "patch qliktenants/status", "patch qliktenants/status"]);
+    assert_eq!(named.writes, made);
     assert_eq!((named.calls("POST /api/v1/tenants"), named.calls("PATCH")), (1, 1));
+    assert_eq!(
+        (named.calls("POST /oauth"), named.calls("GET /api/v1/tenants/me")),
+        (2, 0),
+        "the alias's host, the new one"
+    );
 
     let counter = Counter::new(&stage).await.unwrap();
     let spec = "displayName: Changed\nalias: named\nsettings: {enableAppOpeningFeedback: true}";
@@ -141,6 +149,22 @@ async fn few_writes_and_fewer_calls() {
     assert_eq!((reads("list qliktenants"), reads("get configmaps")), (2, 2), "{:?}", off.reads);
     let rings = off.writes.iter().filter(|write| write.ends_with(" configmaps")).count();
     assert_eq!((rings, off.calls("POST /api/v1/tenants/{id}/actions/deactivate")), (1, 1), "{:?}", off.writes);
+
+    // Let go: the record, its status, and the finalizer.
+    let counter = Counter::new(&stage).await.unwrap();
+    stage.delete("bare").await.unwrap();
+    stage.until_gone("bare").await.unwrap();
+    let record = async || {
+        let records = stage.records_of("bare").await?;
+        Ok(records.into_iter().find(|r| r.status.as_ref().is_some_and(|s| s.phase == OffboardingPhase::Released)))
+    };
+    stage.until_some("the record says so", record).await.unwrap();
+    let gone = counter.counts().await.unwrap();
+    tell("let go", &gone);
+    let mut writes = gone.writes.clone();
+    writes.sort();
+    assert_eq!(writes, ["create qlikoffboardings", "patch qlikoffboardings/status", "patch qliktenants"]);
+    assert_eq!(gone.calls.values().sum::<usize>(), 0, "{:?}", gone.calls);
 }
 
 const OFF: &str = "lifecycle: Deactivated\noffboarding: {confirmHostname: named.us.qlikcloud.com}";
