@@ -4,3 +4,4 @@
 
 mod limit;
 mod ownership;
+mod released;
