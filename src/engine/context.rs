@@ -33,8 +33,8 @@ pub struct Context {
     pub holder: String,
     /// Calls that must not be made twice.
     pub ledger: Ledger,
-    /// Held while the deactivations of the last hour are read and written, so that passes do not race each other.
-    pub ring: tokio::sync::Mutex<()>,
+    /// Held while a `ConfigMap` of the operator's own namespace is read and written, so that passes do not race each other.
+    pub own_maps: tokio::sync::Mutex<()>,
     /// When each object is due.
     pub gates: Gates,
     /// Events about objects.

@@ -3,7 +3,7 @@
 
 use crate::crd::INTENT;
 use crate::engine::{Context, Error, Managed, api_of, within, write};
-use crate::plan::intent::{Call, Intent, IntentSeen};
+use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::qlik::{self, Effect};
 use serde_json::json;
 
@@ -23,6 +23,20 @@ pub(super) async fn take_turn<K: Managed>(
 /// Whether the turn of the announced call was taken; it counts once.
 pub(super) fn has_turn<K: Managed>(object: &K, cx: &Context) -> bool {
     cx.ledger.spend(object.meta().uid.as_deref().unwrap_or_default(), cx.clock.monotonic())
+}
+
+/// What announces a call of this process, now.
+pub(super) fn intent(step: IntentStep, cx: &Context) -> Intent {
+    Intent {
+        step,
+        nonce: cx.nonce(),
+        holder: cx.holder.clone(),
+        at: cx.clock.now(),
+        cluster: Some(cx.cluster.clone()),
+        record: None,
+        replaces: None,
+        outcome: None,
+    }
 }
 
 /// Writes the intent, and the kind's finalizer with it, if nothing changed since the decision.

@@ -55,6 +55,18 @@ pub(super) fn create<S>(intent: &IntentSeen, held: bool, now: Timestamp, announc
     }
 }
 
+/// The commonest reason why what an object made does not carry its mark, and the way out of it.
+pub(super) fn other_cluster(intent: &IntentSeen) -> String {
+    let made = match intent.cluster() {
+        Some(id) => format!("this object announced its counterpart under {id}"),
+        None => "under which one this object announced its counterpart is not known".to_owned(),
+    };
+    format!(
+        "The commonest cause is a cluster that was replaced, so that the operator runs with another --cluster-id than before: {made}. \
+         Start the operator with the former one (docs/DISASTER-RECOVERY.md), and this passes by itself."
+    )
+}
+
 /// The time until an instant; nothing when it is past.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)

@@ -40,6 +40,9 @@ pub struct Intent {
     pub holder: String,
     /// When it was announced.
     pub at: Timestamp,
+    /// Names the cluster in the mark of what the call makes. Here it survives the cluster, in any copy of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The off-boarding record that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
@@ -138,6 +141,14 @@ impl IntentSeen {
         }
     }
 
+    /// What named the cluster when the announcement was made, as far as it tells.
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Found { intent, .. } => intent.cluster.as_deref(),
+            Self::None | Self::Unreadable => None,
+        }
+    }
+
     /// The tenant that the announced creation made, where that is on record.
     pub fn created(&self) -> Option<(&TenantId, Option<&Hostname>)> {
         match self {
@@ -191,6 +202,7 @@ mod tests {
             nonce: "n1".into(),
             holder: "me".into(),
             at,
+            cluster: None,
             record: None,
             replaces: None,
             outcome: None,

@@ -12,6 +12,7 @@ pub mod limit;
 pub mod marker;
 pub mod oauth_client;
 pub mod offboarding;
+pub mod released;
 pub mod schedule;
 pub mod status;
 pub mod template;

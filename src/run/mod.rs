@@ -170,10 +170,10 @@ impl Process {
             cloud: cloud.within(term),
             clock,
             settings: settings.clone(),
-            cluster: start.cluster,
+            cluster: start.cluster.clone(),
             holder: start.holder,
             ledger: Ledger::default(),
-            ring: tokio::sync::Mutex::default(),
+            own_maps: tokio::sync::Mutex::default(),
             gates: Gates::default(),
             events,
             caches: controllers.caches(),
@@ -189,10 +189,11 @@ impl Process {
         if settings.operator_namespace.is_none() {
             tracing::warn!(
                 "no tenant will be deactivated: deactivations are counted in the operator's own namespace, and which one \
-                 that is is not known: give --operator-namespace"
+                 that is is not known: give --operator-namespace. Nor is anything kept there of a tenant that is let go in a \
+                 namespace that is being deleted"
             );
         }
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), cluster_id = start.cluster, namespaces = ?settings.namespaces, "started");
         tokio::select! {
             () = ended.wait() => {}
             () = lost(&mut candidate) => return Err(Error::LostLease(lease_name(&settings))),

@@ -55,13 +55,20 @@ with what the operator really does. The same rules make a ClusterRole, or a Role
   verbs: [get, update]
 {{- end -}}
 
-{{/* The deactivations of the last hour, in the operator's own namespace; create cannot be limited to a name. */}}
-{{- define "qlik-operator.rules.deactivations" -}}
+{{/*
+The deactivations of the last hour, and tenants that were let go where no record could be written, in the operator's own
+namespace; create cannot be limited to a name.
+*/}}
+{{- define "qlik-operator.rules.own" -}}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create]
 - apiGroups: [""]
   resources: [configmaps]
-  resourceNames: [qlik-operator-deactivations]
+  resourceNames:
+    - qlik-operator-deactivations
+    - qlik-operator-released-1
+    - qlik-operator-released-2
+    - qlik-operator-released-3
   verbs: [get, update]
 {{- end -}}

@@ -23,7 +23,7 @@ impl Stage {
     }
 
     /// `qlik-credentials` and `qlik-license`, as a platform engineer would make them.
-    pub(super) async fn write_secrets(&self) -> Result<(), Error> {
+    pub async fn write_secrets(&self) -> Result<(), Error> {
         let ready = self.sim.ready().clone();
         let us = ready.regional.get("us").cloned().unwrap_or_default();
         self.secret("qlik-credentials", &[("clientId", &us.client_id), ("clientSecret", &us.client_secret)]).await?;

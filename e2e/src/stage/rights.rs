@@ -40,8 +40,8 @@ pub(super) async fn install(cluster: &'static Cluster) -> Result<(), Error> {
     Ok(())
 }
 
-/// The rights of the election, in one namespace.
-pub(super) async fn elections(cluster: &Cluster, namespace: &str) -> Result<(), Error> {
+/// The rights of an operator in its own namespace: the election, and what it keeps there.
+pub async fn own_namespace(cluster: &Cluster, namespace: &str) -> Result<(), Error> {
     let mut objects = Vec::new();
     for Document { mut value, .. } in rules()?.into_iter().filter(|document| !document.namespace().is_empty()) {
         value["metadata"]["namespace"] = json!(namespace);

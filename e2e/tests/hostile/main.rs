@@ -8,5 +8,6 @@ mod forgotten;
 mod limit;
 mod ownership;
 mod purge;
+mod released;
 mod support;
 mod typo;

@@ -10,7 +10,7 @@ use crate::crd::{IssuedSecret, SuccessorProvider, whole_seconds};
 use crate::engine::{Acted, Context, Error, api_of, write};
 use crate::keys;
 use crate::plan::identity_provider::Step;
-use crate::plan::intent::{Intent, IntentStep};
+use crate::plan::intent::IntentStep;
 use crate::qlik::{IdentityProvider, ProviderId};
 use crate::secrets;
 use jiff::Timestamp;
@@ -108,16 +108,7 @@ impl Work<'_> {
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self) -> Result<QlikIdentityProvider, Error> {
         fence::take_turn(self.object, self.api()?.pay_for_write(), self.cx).await?;
-        let intent = Intent {
-            step: IntentStep::Create,
-            nonce: self.cx.nonce(),
-            holder: self.cx.holder.clone(),
-            at: self.cx.clock.now(),
-            record: None,
-            replaces: None,
-            outcome: None,
-        };
-        fence::announce(self.object, CHILD_FINALIZER, &intent, self.cx).await
+        fence::announce(self.object, CHILD_FINALIZER, &fence::intent(IntentStep::Create, self.cx), self.cx).await
     }
 
     /// What is known after a step without looking again.

@@ -6,7 +6,7 @@ use super::super::parent::Parent;
 use super::{Sight, observe};
 use crate::crd::{CHILD_FINALIZER, QlikOAuthClient, QlikOAuthClientStatus, Reason};
 use crate::engine::{Acted, Context, Error, api_of, write};
-use crate::plan::intent::{Intent, IntentStep};
+use crate::plan::intent::IntentStep;
 use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
 use crate::qlik::{self, NewOauthClient, OauthClient, OauthClientChange, OauthClientId};
 use kube::ResourceExt;
@@ -122,16 +122,7 @@ impl Work<'_> {
 
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self) -> Result<QlikOAuthClient, Error> {
-        let intent = Intent {
-            step: IntentStep::Create,
-            nonce: self.cx.nonce(),
-            holder: self.cx.holder.clone(),
-            at: self.cx.clock.now(),
-            record: None,
-            replaces: None,
-            outcome: None,
-        };
-        fence::announce(self.object, CHILD_FINALIZER, &intent, self.cx).await
+        fence::announce(self.object, CHILD_FINALIZER, &fence::intent(IntentStep::Create, self.cx), self.cx).await
     }
 
     async fn create(&self, draft: Draft) -> Result<Acted<QlikOAuthClient>, Error> {

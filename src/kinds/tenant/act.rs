@@ -1,6 +1,6 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
-use super::{Sight, gather, letting_go, limit, observe, ownership, requested};
+use super::{Sight, gather, letting_go, limit, observe, ownership, released, requested};
 use crate::crd::{
     Drift, Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent,
     OffboardingPhase, Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger,
@@ -137,20 +137,18 @@ impl Work<'_> {
         if announcement.step != IntentStep::Create {
             limit::ask(self.limited(announcement.step, &uid), self.cx).await?;
         }
+        // Announced although an earlier object of this name let a tenant go: a human gave that one up.
+        if let Some(kept) = self.sight.seen.kept.as_ref().filter(|_| announcement.step == IntentStep::Create) {
+            released::forget(&kept.tenant_id, self.cx).await?;
+        }
         fence::take_turn(self.tenant, self.register()?.pay_for_write(), self.cx).await?;
-        let nonce = self.cx.nonce();
+        let intent = fence::intent(announcement.step, self.cx);
         let of_its_own = || {
-            (announcement.step == IntentStep::Deactivate).then(|| records::name_for(&self.tenant.name_any(), &nonce))
+            let name = || records::name_for(&self.tenant.name_any(), &intent.nonce);
+            (announcement.step == IntentStep::Deactivate).then(name)
         };
-        let intent = Intent {
-            step: announcement.step,
-            holder: self.cx.holder.clone(),
-            at: self.cx.clock.now(),
-            record: announcement.record.clone().or_else(of_its_own),
-            replaces: announcement.replaces,
-            outcome: None,
-            nonce,
-        };
+        let record = announcement.record.clone().or_else(of_its_own);
+        let intent = Intent { record, replaces: announcement.replaces, ..intent };
         fence::announce(self.tenant, FINALIZER, &intent, self.cx).await
     }
 
@@ -221,6 +219,10 @@ impl Work<'_> {
             // Its status will soon show it by name.
             let message = "another object of this operator holds the tenant or is taking it over".to_owned();
             return Err(Error::Missing { reason: Reason::Conflict, message });
+        }
+        if let Err(error) = released::forget(id, self.cx).await {
+            // It speaks of a tenant that has a holder, so nobody is held by it.
+            tracing::warn!(tenant = %id, error = error.chain(), "the entry of a tenant that is held again was not taken away");
         }
         let draft = self.bind_to(id, hostnames, origin, draft);
         Ok(Acted { object: None, draft, seen: None, persist: true })

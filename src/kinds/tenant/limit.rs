@@ -1,23 +1,19 @@
 //! At most so many deactivations in an hour and region, whoever asks for them and however often this process is replaced.
 //!
-//! The ring of calls is a `ConfigMap` in the operator's own namespace with a key for each region. Each write is a
-//! compare-and-swap. What cannot be read or written allows nothing.
+//! The ring of calls is a `ConfigMap` in the operator's own namespace with a key for each region. What cannot be read or
+//! written allows nothing.
 
+use super::own_maps::{ATTEMPTS, OwnMap};
 use crate::crd::{Phase, Reason};
-use crate::engine::{Context, Error, within};
+use crate::engine::{Context, Error};
 use crate::plan::Finding;
 use crate::plan::intent::IntentStep;
 use crate::plan::limit::{Ring, Room};
 use crate::qlik::{Region, TenantId};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, PostParams};
-use kube::core::ObjectMeta;
 use std::time::Duration;
 
 /// The `ConfigMap`'s name; the chart grants the rights to it.
 const NAME: &str = "qlik-operator-deactivations";
-/// Another process writes the ring only while it is being replaced by this one.
-const ATTEMPTS: usize = 5;
 
 /// The call for which room is asked.
 #[derive(Clone, Copy)]
@@ -31,7 +27,7 @@ pub(super) struct Call<'a> {
 /// Asks for room before the call is announced and put on record, and is promised it for as long as the announcement
 /// holds. So what has to wait leaves no trace that would have to be cleared when it is taken back.
 pub(super) async fn ask(call: Call<'_>, cx: &Context) -> Result<(), Error> {
-    let _one_at_a_time = cx.ring.lock().await;
+    let _one_at_a_time = cx.own_maps.lock().await;
     let (_, ring) = read(call.region, cx).await?;
     let now = cx.clock.monotonic();
     room(&ring, call, cx)?;
@@ -41,12 +37,12 @@ pub(super) async fn ask(call: Call<'_>, cx: &Context) -> Result<(), Error> {
 
 /// Enters the call into the ring, right before it is made.
 pub(super) async fn take(call: Call<'_>, id: &TenantId, cx: &Context) -> Result<(), Error> {
-    let _one_at_a_time = cx.ring.lock().await;
+    let _one_at_a_time = cx.own_maps.lock().await;
     for _ in 0..ATTEMPTS {
         let (map, mut ring) = read(call.region, cx).await?;
         room(&ring, call, cx)?;
         ring.enter(id.as_str(), cx.clock.now());
-        match write(map, call.region, &ring, cx).await {
+        match write(map, call.region, &ring).await {
             Ok(()) => {
                 cx.ledger.redeem(call.uid);
                 return Ok(());
@@ -91,17 +87,14 @@ fn room(ring: &Ring, call: Call<'_>, cx: &Context) -> Result<(), Error> {
 /// Beyond the second to which times are rounded.
 const ROUNDING: Duration = Duration::from_secs(1);
 
-fn api(cx: &Context) -> Result<Api<ConfigMap>, Error> {
-    let namespace = cx.settings.operator_namespace.as_deref().ok_or_else(|| Error::Misconfigured {
+async fn read(region: Region, cx: &Context) -> Result<(OwnMap, Ring), Error> {
+    let map = OwnMap::read(NAME, "read the deactivations of the last hour", cx).await?;
+    let map = map.ok_or_else(|| Error::Misconfigured {
         reason: Reason::DeactivationLimitReached,
         message: "not deactivated: deactivations are counted in the operator's own namespace, and which one that is is not known: give the operator --operator-namespace".to_owned(),
     })?;
-    Ok(Api::namespaced(cx.client.clone(), namespace))
-}
-
-async fn read(region: Region, cx: &Context) -> Result<(Option<ConfigMap>, Ring), Error> {
-    let map = within("read the deactivations of the last hour", api(cx)?.get_opt(NAME)).await?;
-    let text = map.as_ref().and_then(|map| map.data.as_ref()?.get(region.code()));
+    let data = map.data();
+    let text = data.as_ref().and_then(|data| data.get(region.code()));
     let ring = Ring::read(text.map(String::as_str)).map_err(|problem| Error::Misconfigured {
         reason: Reason::DeactivationLimitReached,
         message: format!(
@@ -112,18 +105,8 @@ async fn read(region: Region, cx: &Context) -> Result<(Option<ConfigMap>, Ring),
     Ok((map, ring))
 }
 
-async fn write(map: Option<ConfigMap>, region: Region, ring: &Ring, cx: &Context) -> Result<(), Error> {
-    let is_new = map.is_none();
-    let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-    let mut map = map.unwrap_or_else(|| ConfigMap { metadata, ..ConfigMap::default() });
-    map.data.get_or_insert_default().insert(region.code().to_owned(), ring.text());
-    let (api, params) = (api(cx)?, PostParams::default());
-    if is_new {
-        within(WRITE, api.create(&params, &map)).await.map(drop)
-    } else {
-        // It carries the version that was read.
-        within(WRITE, api.replace(NAME, &params, &map)).await.map(drop)
-    }
+async fn write(map: OwnMap, region: Region, ring: &Ring) -> Result<(), Error> {
+    let mut data = map.data().unwrap_or_default();
+    data.insert(region.code().to_owned(), ring.text());
+    map.write("write down the deactivation that is about to be made", data).await
 }
-
-const WRITE: &str = "write down the deactivation that is about to be made";

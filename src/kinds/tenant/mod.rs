@@ -7,7 +7,9 @@ mod gather;
 mod letting_go;
 mod limit;
 mod observe;
+mod own_maps;
 mod ownership;
+mod released;
 mod report;
 mod requested;
 

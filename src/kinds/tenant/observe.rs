@@ -1,7 +1,7 @@
 //! One look at everything that the decision about a tenant needs.
 
 use super::{Sight, invalid};
-use super::{alias, erasure, gather, ownership};
+use super::{alias, erasure, gather, ownership, released};
 use crate::crd::{
     Deactivator, FINALIZER, INTENT, Lifecycle, OffboardingPhase, OnDelete, Origin, QlikTenant, QlikTenantStatus,
     REACTIVATE, RESTART_PURGE_WINDOW, Reason, START_ANEW, Trigger,
@@ -67,7 +67,11 @@ async fn let_go(tenant: &QlikTenant, draft: &QlikTenantStatus, mut seen: Seen, c
         seen.other_owner = ownership::cached(tenant, id, cx)?;
     }
     if seen.held && (draft.offboarding.is_some() || draft.purge.is_some()) {
-        let (records, _) = records::list(cx, &tenant.namespace().unwrap_or_default()).await?;
+        let (records, _) = match records::list(cx, &tenant.namespace().unwrap_or_default()).await {
+            // The definition of the records is deleted, and they with it.
+            Err(error) if error.is_not_found() => Default::default(),
+            other => other?,
+        };
         seen.record = id.and_then(|id| current_record(&records, &id, draft.offboarding.as_deref(), true).cloned());
     }
     Ok(gather::nothing_to_decide(seen))
@@ -97,6 +101,7 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         record: None,
         lost: None,
         previous: None,
+        kept: None,
         released: false,
         alias: AliasSeen::NotAsked,
         lookup: Lookup::NotAsked,
@@ -358,9 +363,8 @@ impl Look<'_> {
         self.cx.cloud.register(self.want.region, credential).authorize().await?;
         self.look_up(seen).await?;
         let permit = seen.intent.permit(IntentStep::Create, self.cx.clock.now());
-        if let (Permit::Announce, Some(alias)) = (&permit, &self.want.alias) {
-            // Once, right before the announcement.
-            seen.alias = alias::look(self.tenant, (alias, self.want), credential, self.cx).await?;
+        if permit == Permit::Announce {
+            self.before_announcement(seen, credential).await?;
         }
         match permit {
             Permit::Act(_) | Permit::Announce => {
@@ -368,6 +372,19 @@ impl Look<'_> {
             }
             Permit::TakeOver | Permit::Wait(_) | Permit::Unreadable => Ok(None),
         }
+    }
+
+    /// What is looked at once, right before a creation is announced: whether there is a tenant already that is meant.
+    async fn before_announcement(&self, seen: &mut Seen, credential: &Credential) -> Result<(), Error> {
+        if let Some(kept) = released::of(self.tenant, self.cx).await?
+            && ownership::cached(self.tenant, &kept.tenant_id, self.cx)?.is_none()
+        {
+            seen.kept = Some(kept);
+        }
+        if let Some(alias) = &self.want.alias {
+            seen.alias = alias::look(self.tenant, (alias, self.want), credential, self.cx).await?;
+        }
+        Ok(())
     }
 
     async fn look_up(&self, seen: &mut Seen) -> Result<(), Error> {

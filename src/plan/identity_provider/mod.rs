@@ -69,8 +69,10 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
     }
     match &seen.occupant {
         Some(Occupant { id, object: None }) => Some(conflicting(format!(
-            "people log in through identity provider {id}, which no object here stands for: nothing is done here. \
-                 Deactivate it in the tenant's administration, then this one is put in its place"
+            "people log in through identity provider {id}, which no object here stands for: nothing is done here, and they go on \
+             logging in. {} Otherwise it was made in the tenant's administration: set spec.active: false here, and this one stands \
+             by until that one is given up",
+            child::other_cluster(&seen.intent)
         ))),
         Some(_) | None => None,
     }

@@ -93,8 +93,9 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
         return human(
             Reason::Conflict,
             format!(
-                "OAuth client {} carries the mark of another object, or none while another client is this object's: nothing is done to it here. Delete one of the two objects, or remove status.clientId if it was changed by hand",
-                client.id
+                "OAuth client {} carries the mark of another object, or none while another client is this object's: nothing is done to it here, and it works on. {} Otherwise status.clientId was changed by hand, or copied from another object: remove status.clientId",
+                client.id,
+                child::other_cluster(&seen.intent)
             ),
         );
     }

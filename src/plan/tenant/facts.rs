@@ -5,6 +5,7 @@ use crate::crd::{Lifecycle, OffboardedSecret, OffboardingPhase, Origin, SecretOu
 use crate::plan::Deletion;
 use crate::plan::intent::IntentSeen;
 use crate::plan::offboarding::history::State;
+use crate::plan::released::Released;
 use crate::qlik::{Hostname, Tenant, TenantHost, TenantId};
 use jiff::Timestamp;
 
@@ -40,6 +41,9 @@ pub struct Seen {
     pub lost: Option<RecordSeen>,
     /// The record of a tenant that an earlier object of this name left behind.
     pub previous: Option<RecordSeen>,
+    /// The tenant that an earlier object of this name let go where no record could be written, and that no other object
+    /// holds now. Looked for right before a creation is announced.
+    pub kept: Option<Released>,
     /// There is a record that says that this object let its tenant go.
     pub released: bool,
     /// Who has the alias that the manifest asks for, before anything is created.

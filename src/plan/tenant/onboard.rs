@@ -5,6 +5,7 @@ use super::{
 };
 use crate::crd::{Lifecycle, OffboardingPhase, Origin, Phase, REACTIVATE, Reason, START_ANEW};
 use crate::plan::intent::{Call, IntentSeen, IntentStep, LOST_CREATION, Permit};
+use crate::plan::released::Released;
 use crate::plan::{HOURLY, Next};
 use crate::qlik::{Hostname, TenantHost, TenantId};
 use jiff::Timestamp;
@@ -226,10 +227,29 @@ fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     {
         return next;
     }
-    if let Some(next) = alias_in_use(want, seen) {
+    if let Some(next) = let_go_elsewhere(seen).or_else(|| alias_in_use(want, seen)) {
         return next;
     }
     under_permit(seen, Announcement::of(IntentStep::Create), now, true, Step::Create)
+}
+
+/// An earlier object of this name let a tenant go, in a namespace of this name that is no more: it may be another team's by
+/// now, so a human decides, or `onExisting: Adopt` by the tenant's alias.
+fn let_go_elsewhere(seen: &Seen) -> Option<Next<Step>> {
+    let Released { tenant_id: id, hostnames, region, at, .. } = seen.kept.as_ref()?;
+    let taken_back = matches!(&seen.alias, AliasSeen::Ours { id: found, adopt: true, .. } if found == id);
+    if taken_back || seen.asks.start_anew.as_deref() == Some(id.as_str()) {
+        return None;
+    }
+    let hostname = hostnames.first().map_or("…", String::as_str);
+    Some(human(
+        Reason::PreviousTenantReleased,
+        format!(
+            "an earlier QlikTenant of this namespace and name let tenant {id} ({hostname}, region {region}) go at {at}, where no \
+             record of it could be written; it lives on, as far as is known. To take it over, set spec.adopt to {{tenantId: {id}, \
+             hostname: {hostname}}}. To give it up and create a new one, set annotation {START_ANEW}={id}"
+        ),
+    ))
 }
 
 /// An alias that is in use is found out before a tenant is paid for that cannot have it.

@@ -111,8 +111,16 @@ fn moved(seen: &mut Seen) {
 
 fn intent(call: Call, age: i64) -> IntentSeen {
     let (nonce, holder) = ("n".into(), "me".into());
-    let intent =
-        Intent { step: IntentStep::Create, nonce, holder, at: ago(age), record: None, replaces: None, outcome: None };
+    let intent = Intent {
+        step: IntentStep::Create,
+        nonce,
+        holder,
+        at: ago(age),
+        cluster: None,
+        record: None,
+        replaces: None,
+        outcome: None,
+    };
     IntentSeen::Found { intent, call }
 }
 

@@ -50,6 +50,7 @@ impl World {
             record,
             lost: None,
             previous: None,
+            kept: None,
             released: self.let_go,
             alias: AliasSeen::NotAsked,
             lookup: match (take_over, self.organization) {

@@ -240,6 +240,7 @@ impl World {
                     step: a.step,
                     holder: "me".into(),
                     at: self.now,
+                    cluster: None,
                     record: a.record.or(own),
                     replaces: a.replaces,
                     outcome: None,
