@@ -166,7 +166,7 @@ pub struct QlikOffboardingStatus {
     pub requested_by: Option<String>,
     /// Who approved it, where an approval is asked for.
     pub approved_by: Option<String>,
-    /// The revision in Git that the manifest came from, where a GitOps tool left one.
+    /// The revision in Git that the manifest came from, as its annotation `qlik-operator.dev/revision` says.
     pub revision: Option<String>,
     /// Since when Qlik Cloud says that there is no such tenant; believed when it says so again an hour later.
     pub gone_since: Option<Time>,

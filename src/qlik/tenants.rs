@@ -37,8 +37,8 @@ pub enum TenantStatus {
 }
 
 impl TenantStatus {
-    fn read(text: Option<String>) -> Self {
-        match text.as_deref() {
+    fn read(text: Option<&str>) -> Self {
+        match text {
             Some("active") => Self::Active,
             Some("disabled") => Self::Disabled,
             Some("deleted") => Self::Deleted,
@@ -264,7 +264,7 @@ fn read_tenant(answer: &Answer) -> Result<Tenant, Error> {
         id: id.ok_or_else(|| answer.malformed("it has no tenant id"))?,
         name: text("name"),
         hostnames: listed.iter().map_while(|name| name.as_str()?.parse().ok()).collect(),
-        status: TenantStatus::read(text("status")),
+        status: TenantStatus::read(text("status").as_deref()),
         region: text("region"),
         created: text("created").as_deref().and_then(instant),
         status_changed: text("statusLastUpdatedAt").as_deref().and_then(exact_instant),

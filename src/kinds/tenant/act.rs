@@ -1,22 +1,20 @@
 //! The steps of a tenant. Each makes exactly one effect, in Qlik Cloud or in Kubernetes.
 
+mod creation;
+mod record;
+
 use super::{Sight, gather, letting_go, limit, observe, ownership, released, requested};
-use crate::crd::{
-    Drift, Evidence, FINALIZER, INTENT, Lifecycle, OffboardedSecret, OffboardingEntry, OffboardingEvent,
-    OffboardingPhase, Origin, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, Reason, SecretOutcome, Trigger,
-    whole_seconds,
-};
+use crate::crd::{Drift, FINALIZER, Lifecycle, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, whole_seconds};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
 use crate::kinds::records::{self, Dates};
-use crate::plan::intent::{Intent, IntentSeen, IntentStep, Outcome};
-use crate::plan::offboarding::history::{State, entry};
-use crate::plan::tenant::{Announcement, Bound, DriftSeen, RecordSeen, Seen, Step, TargetSeen, View};
-use crate::qlik::{self, Credential, Hostname, Patch, Tenant, TenantId};
-use crate::secrets;
+use crate::plan::intent::{Intent, IntentStep};
+use crate::plan::offboarding::history::State;
+use crate::plan::tenant::{Announcement, Bound, DriftSeen, Seen, Step, View};
+use crate::qlik::{self, Credential, Hostname, Patch, TenantId};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use record::{answered, planned};
 use serde_json::json;
 
 pub(super) async fn act(
@@ -102,35 +100,6 @@ impl Work<'_> {
         qlik::Region::from(self.tenant.spec.region)
     }
 
-    async fn close_record(&self, record: &str, phase: OffboardingPhase) -> Result<(), Error> {
-        let event = match phase {
-            OffboardingPhase::Cancelled => OffboardingEvent::Cancelled,
-            _ => OffboardingEvent::Reactivated,
-        };
-        let now = self.cx.clock.now();
-        let over = |state: &State| Ok(if state.phase == phase { Vec::new() } else { vec![entry(event, now)] });
-        records::enter(self.cx, &self.namespace(), record, over).await
-    }
-
-    /// Writes to the intent which tenant the creation made. From then on it survives a restart and a restore.
-    async fn close_intent(&self, sight: Sight, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let intent = self.intent(IntentStep::Create)?.clone();
-        let bound = sight.seen.bound.as_ref().map(|bound| (bound.id.clone(), Some(bound.host.hostname().clone())));
-        let made = bound.or_else(|| sight.seen.hostless.clone().map(|id| (id, None)));
-        let (tenant_id, hostname) = made.ok_or(Error::Raced)?;
-        let closed = Intent { outcome: Some(Outcome::Created { tenant_id, hostname }), ..intent };
-        let text = serde_json::to_string(&closed).unwrap_or_default();
-        let api = api_of(self.tenant, &self.cx.client);
-        let object = write::annotation_whatever(&api, &self.tenant.metadata, INTENT, &text).await?;
-        let uid = self.tenant.uid().unwrap_or_default();
-        let known = IntentSeen::read(Some(&text), |intent| self.cx.ledger.known(intent));
-        let seen = Sight { seen: Seen { intent: known, ..sight.seen }, ..sight };
-        tracing::debug!(uid, "the creation is on record");
-        // Of one without a hostname the organization API may tell it: that is another look.
-        let seen = seen.seen.hostless.is_none().then(|| Box::new(seen));
-        Ok(Acted { object: Some(object), draft, seen, persist: false })
-    }
-
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
     async fn announce(&self, announcement: &Announcement) -> Result<QlikTenant, Error> {
         let uid = self.tenant.uid().unwrap_or_default();
@@ -158,113 +127,6 @@ impl Work<'_> {
 
     fn intent(&self, step: IntentStep) -> Result<&Intent, Error> {
         self.sight.seen.intent.of(step).ok_or(Error::Raced)
-    }
-
-    async fn create(&self, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let nonce = self.intent(IntentStep::Create)?.nonce.clone();
-        let license = self.sight.license.as_ref().ok_or(Error::Raced)?;
-        self.still_the_same(&nonce).await?;
-        let (register, paid) = (self.register()?, fence::has_turn(self.tenant, self.cx));
-        let uid = self.tenant.uid().unwrap_or_default();
-        self.cx.ledger.creating(&uid, &nonce);
-        let outcome = fence::announced(&nonce, register.create(license, paid), self.cx).await;
-        if outcome.as_ref().map_or_else(Error::had_no_effect, |_| true) {
-            self.cx.ledger.creation_known(&uid);
-        }
-        let created = outcome?;
-        self.cx.ledger.created(&uid, created.id.clone(), created.hostnames.clone());
-        self.claim(&created.id);
-        tracing::info!(namespace = self.namespace(), name = self.tenant.name_any(), tenant = %created.id,
-            hostnames = ?created.hostnames, "Qlik Cloud created a tenant");
-        // Whatever else of the answer is odd: the id is in the draft, and the next step writes it before anything else.
-        let draft = self.bind_to(&created.id, &created.hostnames, Origin::Created, draft);
-        let seen = match self.knowing(&created, &draft) {
-            Ok(seen) => seen,
-            Err(_) => Box::new(Sight {
-                seen: Seen { hostless: Some(created.id), ..self.sight.seen.clone() },
-                ..self.sight.clone()
-            }),
-        };
-        Ok(Acted { object: None, draft, seen: Some(seen), persist: false })
-    }
-
-    /// What is known from an answer that shows the whole tenant.
-    fn knowing(&self, shown: &Tenant, draft: &QlikTenantStatus) -> Result<Box<Sight>, Error> {
-        let hostnames = shown.hostnames.clone();
-        let first = hostnames.first().cloned().ok_or(Error::Raced)?;
-        let host = self.cx.cloud.hosts().tenant(&first, self.region()).map_err(qlik::Error::from)?;
-        let origin = draft.origin.unwrap_or(Origin::Created);
-        Ok(Box::new(Sight {
-            want: self.sight.want.clone(),
-            seen: Seen {
-                bound: Some(Bound { id: shown.id.clone(), host, hostnames, origin }),
-                tenant: View::Active(Box::new(shown.clone())),
-                record: None,
-                ..self.sight.seen.clone()
-            },
-            credentials: self.sight.credentials.clone(),
-            license: None,
-        }))
-    }
-
-    async fn bind(
-        &self,
-        id: &TenantId,
-        hostnames: &[Hostname],
-        origin: Origin,
-        draft: QlikTenantStatus,
-    ) -> Result<Acted<QlikTenant>, Error> {
-        ownership::first(self.tenant, id, self.cx).await?;
-        if !self.claim(id) {
-            // Its status will soon show it by name.
-            let message = "another object of this operator holds the tenant or is taking it over".to_owned();
-            return Err(Error::Missing { reason: Reason::Conflict, message });
-        }
-        if let Err(error) = released::forget(id, self.cx).await {
-            // It speaks of a tenant that has a holder, so nobody is held by it.
-            tracing::warn!(tenant = %id, error = error.chain(), "the entry of a tenant that is held again was not taken away");
-        }
-        let draft = self.bind_to(id, hostnames, origin, draft);
-        Ok(Acted { object: None, draft, seen: None, persist: true })
-    }
-
-    fn claim(&self, id: &TenantId) -> bool {
-        self.cx.ledger.claim(id, &self.tenant.uid().unwrap_or_default(), |uid| self.cx.has_tenant(uid))
-    }
-
-    fn bind_to(
-        &self,
-        id: &TenantId,
-        hostnames: &[Hostname],
-        origin: Origin,
-        draft: QlikTenantStatus,
-    ) -> QlikTenantStatus {
-        QlikTenantStatus {
-            tenant_id: Some(id.to_string()),
-            hostnames: hostnames.iter().map(ToString::to_string).collect(),
-            hostname: hostnames.last().map(ToString::to_string),
-            region: Some(self.region().to_string()),
-            origin: Some(origin),
-            bound_at: Some(Time(self.cx.clock.now())),
-            ..draft
-        }
-    }
-
-    /// Gives up a tenant that is gone: with the status go the traces of its creation, so that they are not taken for
-    /// those of a call that lost its status. Without them the object is as new.
-    async fn unbind(&self, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let api = api_of(self.tenant, &self.cx.client);
-        let object = write::forget(&api, &self.tenant.metadata, FINALIZER, INTENT).await?;
-        let uid = self.tenant.uid().unwrap_or_default();
-        self.cx.ledger.unclaim(&uid);
-        self.cx.ledger.safe(&uid);
-        let draft = QlikTenantStatus {
-            conditions: draft.conditions,
-            observed_generation: draft.observed_generation,
-            last_handled_reconcile_at: draft.last_handled_reconcile_at,
-            ..QlikTenantStatus::default()
-        };
-        Ok(Acted { object: Some(object), draft, seen: None, persist: true })
     }
 
     /// Qlik answers a PATCH with nothing; what was asked for is taken as seen, and looked at again soon.
@@ -305,48 +167,6 @@ impl Work<'_> {
         let DriftSeen { fields, times, at } =
             DriftSeen::again(self.sight.seen.drift.as_ref(), fields, self.cx.clock.now());
         Some(Drift { fields, times, corrected_at: whole_seconds(at) })
-    }
-
-    async fn open_record(&self, trigger: Trigger, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let announced = self.intent(IntentStep::Deactivate).ok().and_then(|intent| intent.record.clone());
-        let days = self.sight.want.as_ref().map_or(30, |want| i32::from(want.days.get()));
-        let (name, entries) = match (trigger, announced) {
-            (Trigger::Lifecycle | Trigger::Deletion, Some(name)) => {
-                let asked = requested::of(self.tenant, self.cx).await?;
-                (name, vec![records::called(days, asked, self.cx.clock.now())])
-            }
-            (Trigger::Lifecycle | Trigger::Deletion, None) => return Err(Error::Raced),
-            (Trigger::OutOfBand | Trigger::Release, _) => {
-                (records::name_for(&self.tenant.name_any(), &self.cx.nonce()), Vec::new())
-            }
-        };
-        records::open(self.cx, records::Opening { entries, ..self.opening(&name, trigger, days)? }).await?;
-        Ok(Acted::look_again(QlikTenantStatus { offboarding: Some(name), ..draft }))
-    }
-
-    async fn restore_record(&self, lost: &RecordSeen, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let state = &lost.state;
-        let dates = Dates { deactivated_at: state.deactivated_at, purge_at: state.purge_at, evidence: state.evidence };
-        let entries = vec![dates.entry(self.cx.clock.now())];
-        let opening = self.opening(&lost.name, lost.trigger, lost.purge_after_days)?;
-        records::open(self.cx, records::Opening { requested_at: lost.requested_at, entries, ..opening }).await?;
-        Ok(Acted::look_again(draft))
-    }
-
-    fn opening<'a>(&'a self, name: &'a str, trigger: Trigger, days: i32) -> Result<records::Opening<'a>, Error> {
-        let source = self.sight.credentials.as_ref().map(|(_, source)| source.clone()).unwrap_or_default();
-        let (tenant, bound, requested_at) = (self.tenant, self.bound()?, self.cx.clock.now());
-        Ok(records::Opening {
-            name,
-            tenant,
-            id: &bound.id,
-            hostnames: bound.generated_first(),
-            trigger,
-            days,
-            requested_at,
-            credentials_source: source,
-            entries: Vec::new(),
-        })
     }
 
     /// The one irreversible call. Right before it is asked live whom the tenant belongs to, and the object is read: it must
@@ -410,65 +230,4 @@ impl Work<'_> {
         self.cx.ledger.reactivated(id, self.cx.clock.monotonic());
         Ok(Acted::look_again(draft))
     }
-
-    async fn erase(&self, targets: &[TargetSeen], draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        ownership::first(self.tenant, &self.bound()?.id, self.cx).await?;
-        for target in targets {
-            if let Some(uid) = &target.uid {
-                secrets::delete(&self.cx.client, &self.namespace(), &target.name, uid).await?;
-            }
-        }
-        Ok(Acted::look_again(draft))
-    }
-
-    /// Reads back that every listed Secret is gone before the record says so.
-    async fn confirm_erasure(&self, record: &str, draft: QlikTenantStatus) -> Result<Acted<QlikTenant>, Error> {
-        let listed: Vec<_> = self.sight.seen.record.iter().flat_map(RecordSeen::planned).cloned().collect();
-        for entry in &listed {
-            let there = secrets::presence(&self.cx.client, &self.namespace(), &entry.name).await?;
-            if there.is_some_and(|there| there.uid == entry.uid) {
-                return Err(Error::Raced);
-            }
-        }
-        let now = whole_seconds(self.cx.clock.now());
-        records::update_secrets(self.cx, &self.namespace(), record, |secrets| {
-            for entry in secrets.iter_mut().filter(|entry| listed.contains(entry)) {
-                entry.outcome = SecretOutcome::Erased;
-                entry.time = now.clone();
-            }
-        })
-        .await?;
-        Ok(Acted::look_again(draft))
-    }
-}
-
-/// The entry of an answer. Qlik's schema has its date optional: then the earliest possible one stands there.
-fn answered(state: &State, purge_at: Option<Timestamp>, made: Timestamp) -> OffboardingEntry {
-    let (purge_at, evidence) = match purge_at {
-        Some(at) => (Some(at), Evidence::Date),
-        None => (state.earliest_purge(), Evidence::Estimated),
-    };
-    Dates { deactivated_at: Some(made), purge_at, evidence: Some(evidence) }.entry(made)
-}
-
-/// What the record says of Secrets before any of them goes.
-fn planned(targets: &[TargetSeen], now: &Time) -> Vec<OffboardedSecret> {
-    targets
-        .iter()
-        .map(|target| OffboardedSecret {
-            name: target.name.clone(),
-            uid: target.uid.clone().unwrap_or_default(),
-            rule: match &target.uid {
-                Some(_) => target.rule.clone(),
-                None => format!("{}: was not there", target.rule),
-            },
-            outcome: match &target.uid {
-                _ if target.kept => SecretOutcome::Kept,
-                Some(_) => SecretOutcome::Planned,
-                // One that was absent from the start is confirmed absent already.
-                None => SecretOutcome::Erased,
-            },
-            time: now.clone(),
-        })
-        .collect()
 }

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn entry(manager: &str, second: i64, fields: Value) -> ManagedFieldsEntry {
+    fn entry(manager: &str, second: i64, fields: &Value) -> ManagedFieldsEntry {
         let entry = json!({
             "manager": manager, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields,
             "time": jiff::Timestamp::from_second(second).unwrap().to_string(),
@@ -74,14 +74,10 @@ mod tests {
         let deletion = json!({ "f:spec": { "f:offboarding": { "f:onDelete": {} } } });
         let restart = json!({ "f:metadata": { "f:annotations": { "f:qlik-operator.dev/restart-purge-window": {} } } });
         let other = json!({ "f:metadata": { "f:annotations": { "f:note": {} } }, "f:spec": { "f:alias": {} } });
-        let all = [
-            entry("argocd", 1, lifecycle.clone()),
-            entry("kubectl-edit", 2, lifecycle),
-            entry("someone", 9, other.clone()),
-        ];
+        let all = [entry("argocd", 1, &lifecycle), entry("kubectl-edit", 2, &lifecycle), entry("someone", 9, &other)];
         assert_eq!(manager(&all).as_deref(), Some("kubectl-edit"));
         assert_eq!(manager(&all[2..]), None);
-        let deleted = [entry("helm", 1, deletion), entry("kubectl-annotate", 2, restart)];
+        let deleted = [entry("helm", 1, &deletion), entry("kubectl-annotate", 2, &restart)];
         assert_eq!(manager(&deleted).as_deref(), Some("kubectl-annotate"));
         assert_eq!(manager(&deleted[..1]).as_deref(), Some("helm"));
     }

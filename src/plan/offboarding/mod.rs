@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// What is known about one record in one pass.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the record")]
 pub struct Seen {
     /// Id of the tenant, for what people are told.
     pub tenant_id: String,

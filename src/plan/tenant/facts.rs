@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 /// Everything that was observed about one tenant and its object, in one pass.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the object")]
 pub struct Seen {
     /// Uid of the object.
     pub uid: String,

@@ -118,14 +118,13 @@ fn came_back(seen: &Seen, tenant: &Tenant, record: &RecordSeen, now: Timestamp) 
         // Nothing was sent yet, or what was sent is known to have had no effect.
         None => match seen.intent.permit(IntentStep::Deactivate, now) {
             Permit::TakeOver => None,
-            Permit::Act(_) | Permit::Wait(_) | Permit::Unreadable => Some(false),
             // The announcement may have been taken away by hand; the record then stands for a call that was made.
             Permit::Announce
                 if seen.intent.of(IntentStep::Deactivate).is_none() && !record.state.unknown.is_empty() =>
             {
                 None
             }
-            Permit::Announce => Some(false),
+            Permit::Act(_) | Permit::Announce | Permit::Wait(_) | Permit::Unreadable => Some(false),
         },
     }
 }

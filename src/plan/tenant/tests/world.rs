@@ -225,6 +225,7 @@ impl World {
         self.process.calls.insert(nonce, call);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each step")]
     fn act(&mut self, step: Step, fate: Fate) {
         let lost = matches!(fate, Fate::DoneAnswerLost | Fate::NotDoneAnswerLost | Fate::DoneThenDied);
         let done = matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied);
