@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
         .message("spec.license is missing: write license.keyRef (a Secret with the signed license key) or license.fromTenant (a tenant whose license to use), or adopt an existing tenant with spec.adopt"),
     validation = Rule::new("!has(self.lifecycle) || self.lifecycle != 'Deactivated' || (has(self.offboarding) && has(self.offboarding.confirmHostname))")
         .message("lifecycle: Deactivated needs offboarding.confirmHostname: write the hostname of the tenant that is to be deactivated (see status.hostname)"),
-    validation = Rule::new("!has(oldSelf.adopt) || !has(self.adopt) || self.adopt == oldSelf.adopt")
+    validation = Rule::new("!has(oldSelf.adopt) || !has(self.adopt) || self.adopt.tenantId == oldSelf.adopt.tenantId")
         .message("spec.adopt cannot be changed to another tenant: delete this object (its tenant is kept) and create a new one that adopts the other"),
 )]
 pub struct QlikTenantSpec {

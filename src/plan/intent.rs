@@ -43,6 +43,9 @@ pub struct Intent {
     /// The purge date that a restarted window replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Timestamp>,
+    /// The manifest that it was decided on. Where the status speaks of no later one, it may not name the record yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// What came of the call, once that is known for certain. It survives a restart and a backup without status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -179,6 +182,7 @@ mod tests {
             holder: "me".into(),
             at,
             record: None,
+            generation: None,
             replaces: None,
             outcome: None,
         };

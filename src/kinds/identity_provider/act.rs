@@ -114,6 +114,7 @@ impl Work<'_> {
             holder: self.cx.holder.clone(),
             at: self.cx.clock.now(),
             record: None,
+            generation: None,
             replaces: None,
             outcome: None,
         };

@@ -128,6 +128,7 @@ impl Work<'_> {
             holder: self.cx.holder.clone(),
             at: self.cx.clock.now(),
             record: None,
+            generation: None,
             replaces: None,
             outcome: None,
         };

@@ -53,6 +53,11 @@ pub(super) async fn observe(
     if due || seen.orphaned || seen.state.gone_since.is_some() || seen.organization == Organization::Gone {
         seen.host = look.host().await;
     }
+    // A host that is silent gives no date either, and a waiver is for such hosts.
+    if (seen.waived || seen.state.waived) && due && !cx.clock.has_qlik_date() {
+        let asked = cx.cloud.ask_date(record.spec.region.into()).await;
+        tracing::debug!(answered = asked.is_ok(), "Qlik Cloud's date was asked for");
+    }
     seen.doubt = cx.doubt();
     Ok(seen)
 }

@@ -125,7 +125,9 @@ impl Work<'_> {
         let known = IntentSeen::read(Some(&text), |intent| self.cx.ledger.known(intent));
         let seen = Sight { seen: Seen { intent: known, ..sight.seen }, ..sight };
         tracing::debug!(uid, "the creation is on record");
-        Ok(Acted { object: Some(object), draft, seen: Some(Box::new(seen)), persist: false })
+        // Of one without a hostname the organization API may tell it: that is another look.
+        let seen = seen.seen.hostless.is_none().then(|| Box::new(seen));
+        Ok(Acted { object: Some(object), draft, seen, persist: false })
     }
 
     /// Writes the intent, and the finalizer with it, if nothing changed since the decision.
@@ -145,6 +147,7 @@ impl Work<'_> {
             at: self.cx.clock.now(),
             record: announcement.record.clone().or_else(of_its_own),
             replaces: announcement.replaces,
+            generation: self.tenant.metadata.generation,
             outcome: None,
             nonce,
         };

@@ -221,7 +221,8 @@ impl Look<'_> {
     async fn load_records(&self, seen: &mut Seen, target: Option<&TenantId>) -> Result<(), Error> {
         let namespace = self.tenant.namespace().unwrap_or_default();
         let (records, unreadable) = records::list(self.cx, &namespace).await?;
-        let named = self.draft.offboarding.as_deref();
+        let named = self.named(&seen.intent);
+        let named = named.as_deref();
         if let Some(record) = unreadable.iter().find(|record| record.concerns(self.tenant, target, named)) {
             return Err(record.not_known());
         }
@@ -247,6 +248,20 @@ impl Look<'_> {
         }
         Self::close_intent(seen, &records);
         Ok(())
+    }
+
+    /// The record that this object goes by. The status tells, unless it could not be written since the call was announced:
+    /// a record that was closed meanwhile, for a tenant that somebody brought back, is not over by that.
+    fn named(&self, intent: &IntentSeen) -> Option<String> {
+        // An announcement of a later manifest than there is comes from another life of the object, by a restore.
+        let spoken_for = self.draft.observed_generation..=self.tenant.metadata.generation;
+        let announced = match intent {
+            IntentSeen::Found { intent, .. } if spoken_for.contains(&intent.generation) => {
+                intent.generation.and(intent.record.clone())
+            }
+            IntentSeen::None | IntentSeen::Unreadable | IntentSeen::Found { .. } => None,
+        };
+        self.draft.offboarding.clone().or(announced)
     }
 
     fn load_answer(&self, seen: &mut Seen) {
@@ -353,15 +368,26 @@ impl Look<'_> {
         self.cx.cloud.register(self.want.region, credential).authorize().await?;
         self.look_up(seen).await?;
         let permit = seen.intent.permit(IntentStep::Create, self.cx.clock.now());
-        if let (Permit::Announce, Some(alias)) = (&permit, &self.want.alias) {
-            // Once, right before the announcement.
-            seen.alias = alias::look(self.tenant, (alias, self.want), credential, self.cx).await?;
+        if let Some(alias) = &self.want.alias {
+            seen.alias = self.alias(&permit, alias, credential).await?;
         }
         match permit {
             Permit::Act(_) | Permit::Announce => {
                 gather::license(self.tenant, self.want, credential, self.cx).await.map(Some)
             }
             Permit::TakeOver | Permit::Wait(_) | Permit::Unreadable => Ok(None),
+        }
+    }
+
+    /// Who has the alias: asked of Qlik Cloud once, right before the announcement, and of the other objects once more after
+    /// it, since another operator may have announced a creation at the same time.
+    async fn alias(&self, permit: &Permit, alias: &Hostname, credential: &Credential) -> Result<AliasSeen, Error> {
+        match permit {
+            Permit::Announce => alias::look(self.tenant, (alias, self.want), credential, self.cx).await,
+            Permit::Act(_) => {
+                Ok(alias::wanted_by(self.tenant, alias, self.cx).map_or(AliasSeen::NotAsked, AliasSeen::Wanted))
+            }
+            Permit::TakeOver | Permit::Wait(_) | Permit::Unreadable => Ok(AliasSeen::NotAsked),
         }
     }
 

@@ -158,17 +158,26 @@ impl State {
         self.unknown.iter().map(CallMade::earliest).chain(self.purge_at).min()
     }
 
-    /// The latest purge that any of the calls can have led to: a day is allowed for the call itself.
+    /// The latest purge that any of the calls can have led to: a day is allowed for the call itself, and for a date at
+    /// midnight, which may stand for a whole day.
     pub fn latest_purge(&self) -> Option<Timestamp> {
-        let day = SignedDuration::from_hours(24);
-        let calls = self.unknown.iter().map(CallMade::earliest).filter_map(|at| at.checked_add(day).ok());
-        calls.chain(self.purge_at).max()
+        let later = |at: Timestamp| at.checked_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
+        let midnight = |at: Timestamp| at.subsec_nanosecond() == 0 && at.as_second().rem_euclid(86_400) == 0;
+        let noted = self.purge_at.map(|at| if midnight(at) { later(at) } else { at });
+        self.unknown.iter().map(CallMade::earliest).map(later).chain(noted).max()
     }
 
-    /// Whether a call for so many days is on record already, with an outcome that is not known: then it may be made again
-    /// without another entry, since the estimate counts from the first.
+    /// Whether a call for so many days is on record already, of which no date is on record yet: then it may be made again
+    /// without another entry, since the estimate counts from the first. A window that is restarted is another one, also
+    /// with as many days as before.
     pub fn has_call(&self, days: i32) -> bool {
-        self.unknown.iter().any(|made| made.days == days)
+        self.windows.iter().rev().take_while(|window| window.purge_at.is_none()).any(|window| window.days == days)
+    }
+
+    /// Whether the window was restarted in place of this date and has the very same one: Qlik Cloud may give days only.
+    pub fn restarted_to(&self, date: Timestamp) -> bool {
+        let same = Some(ExactTime(date));
+        self.windows.last().is_some_and(|window| window.replaced == same && window.purge_at == same)
     }
 
     /// The days of the window that runs, as asked for last.

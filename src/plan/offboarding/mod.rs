@@ -239,7 +239,9 @@ fn said(host: &HostView) -> String {
 fn unconfirmed(seen: &Seen, now: Timestamp) -> Option<Next<Step>> {
     let patience = seen.latest_purge_at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
     let blind = matches!(seen.host, HostView::Unasked(_)) && seen.organization == Organization::NotAsked;
-    let asks = now >= patience || (blind && now >= seen.latest_purge_at);
+    // Waived already: what is missing is a clock that can be trusted.
+    let answered = (seen.waived || seen.state.waived) && seen.doubt.is_some();
+    let asks = !answered && (now >= patience || (blind && now >= seen.latest_purge_at));
     asks.then(|| {
         human(
             Reason::PurgeUnconfirmed,

@@ -301,7 +301,7 @@ fn restart_window(
 ) -> Option<Next<Step>> {
     let asked: Timestamp = seen.asks.restart_window.as_deref()?.parse().ok()?;
     let running = record.phase() == OffboardingPhase::Scheduled && record.state.purge_at == Some(asked);
-    if !running || seen.tenant != View::Disabled {
+    if !running || seen.tenant != View::Disabled || record.state.restarted_to(asked) {
         return None;
     }
     let confirm = want.confirm.clone().filter(|c| bound.hostnames.contains(c) || c == bound.host.hostname())?;

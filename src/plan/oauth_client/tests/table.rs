@@ -51,6 +51,7 @@ pub(super) fn client() -> OauthClient {
         jwks_uri: None,
         consent: Some(Consent::Trusted),
         published_at: None,
+        tells_secrets: true,
         secrets: vec![hint("s1", "bot")],
     }
 }
@@ -111,8 +112,16 @@ fn moved(seen: &mut Seen) {
 
 fn intent(call: Call, age: i64) -> IntentSeen {
     let (nonce, holder) = ("n".into(), "me".into());
-    let intent =
-        Intent { step: IntentStep::Create, nonce, holder, at: ago(age), record: None, replaces: None, outcome: None };
+    let intent = Intent {
+        step: IntentStep::Create,
+        nonce,
+        holder,
+        at: ago(age),
+        record: None,
+        replaces: None,
+        generation: None,
+        outcome: None,
+    };
     IntentSeen::Found { intent, call }
 }
 

@@ -288,6 +288,7 @@ impl World {
                     holder: "me".into(),
                     at: self.now,
                     record: a.record.or(own),
+                    generation: None,
                     replaces: a.replaces,
                     outcome: None,
                     nonce,
