@@ -6,7 +6,7 @@ use super::{Playground, Screen};
 use crate::sim::{PortalPatch, Status, Tenant};
 use crate::stage::{Error, Operator, Stage};
 use kube::api::ListParams;
-use qlik_operator::crd::{OffboardingPhase, SecretOutcome, Phase, QlikOffboarding, QlikTenant, REQUESTED_AT};
+use qlik_operator::crd::{OffboardingPhase, Phase, QlikOffboarding, QlikTenant, REQUESTED_AT, SecretOutcome};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

@@ -32,8 +32,19 @@ impl Stage {
         Ok(operator)
     }
 
+    /// Starts an operator for another namespace alone, as a second installation, and waits until it works.
+    pub async fn operator_of(&self, namespace: &str) -> Result<Operator, Error> {
+        let operator = self.launch_of(namespace, self.identity.kubeconfig(), &[])?;
+        operator.wait_for_line(PATIENCE, |line| line.contains("started")).await?;
+        Ok(operator)
+    }
+
     /// Starts an operator without waiting for anything.
     pub fn launch(&self, kubeconfig: &Path, args: &[&str]) -> Result<Operator, Error> {
+        self.launch_of(self.ns(), kubeconfig, args)
+    }
+
+    fn launch_of(&self, namespace: &str, kubeconfig: &Path, args: &[&str]) -> Result<Operator, Error> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let ready = self.sim.ready();
@@ -42,7 +53,7 @@ impl Stage {
             .env("KUBECONFIG", kubeconfig)
             // More than any scenario deactivates within an hour; tests of the limit give it as an argument.
             .env("QLIK_OPERATOR_MAX_DEACTIVATIONS", "1000")
-            .args(["run", "--namespaces", self.ns(), "--qlik-connect-to", &tls])
+            .args(["run", "--namespaces", namespace, "--qlik-connect-to", &tls])
             .args(["--log", &self.setup.log, "--log-format", "json"])
             .arg("--qlik-ca-file")
             .arg(ca)

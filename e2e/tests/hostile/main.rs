@@ -2,5 +2,16 @@
 //! make the operator do what cannot be undone.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alias;
+mod creation;
+mod crossing;
+mod dates;
+mod fields;
+mod forgotten;
 mod limit;
+mod matrix;
 mod ownership;
+mod purge;
+mod story;
+mod support;
+mod typo;

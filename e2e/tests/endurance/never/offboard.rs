@@ -92,7 +92,8 @@ fn calls(stage: &Stage) -> usize {
 #[track_caller]
 fn all_on_record(record: &QlikOffboarding) {
     let erased = record.status.clone().unwrap_or_default().secrets;
-    let named: BTreeSet<_> = erased.iter().filter(|e| e.outcome == SecretOutcome::Erased).map(|e| e.name.clone()).collect();
+    let named: BTreeSet<_> =
+        erased.iter().filter(|e| e.outcome == SecretOutcome::Erased).map(|e| e.name.clone()).collect();
     assert_eq!(named, written(), "{erased:#?}");
     for (_, name) in names() {
         let rule = &erased.iter().find(|e| e.name == name).unwrap().rule;
@@ -165,7 +166,8 @@ async fn everything_is_deleted_at_once() {
         assert_eq!((status.phase, stage.called("POST", "/actions/deactivate")), (phase, 1));
         // Those that went before the tenant did, with all that was theirs, are no part of its end.
         let before = stage.committed("oauth-client.deleted") + stage.committed("idp.deleted");
-        let (on_record, all) = (status.secrets.iter().filter(|e| e.outcome == SecretOutcome::Erased).count(), names().len());
+        let (on_record, all) =
+            (status.secrets.iter().filter(|e| e.outcome == SecretOutcome::Erased).count(), names().len());
         assert!(on_record + before >= all, "{on_record} on record, {before} deleted before, of {all}");
     }
 }

@@ -77,7 +77,8 @@ async fn course(row: &Row) -> Result<String, Error> {
     troubled.put_right();
     troubled.stage.turn(MINUTE * 2)?;
     let stalls = row.unknown && row.organization != Organization::Ours;
-    let mut end = if row.organization == Organization::Ours && row.unknown { "found by the organization API" } else { "ready" };
+    let mut end =
+        if row.organization == Organization::Ours && row.unknown { "found by the organization API" } else { "ready" };
     if stalls {
         end = follow_instruction(&troubled, row).await?;
     }
