@@ -29,6 +29,7 @@ struct Inner {
     paid: HashMap<String, Duration>,
     reactivated: HashMap<TenantId, Duration>,
     claims: HashMap<TenantId, String>,
+    aliases: HashMap<Hostname, String>,
     answered: HashMap<String, (Timestamp, Option<Timestamp>)>,
     promises: HashMap<String, (String, Duration)>,
 }
@@ -189,10 +190,22 @@ impl Ledger {
         holder == uid
     }
 
+    /// Claims an alias for an object that is about to create a tenant for it, unless another one that still `asks` for it
+    /// did before. Answers the uid of whoever has it now.
+    pub fn claim_alias(&self, alias: &Hostname, uid: &str, asks: impl Fn(&str) -> bool) -> String {
+        let mut inner = self.lock();
+        let holder = inner.aliases.entry(alias.clone()).or_insert_with(|| uid.to_owned());
+        if holder != uid && !asks(holder) {
+            uid.clone_into(holder);
+        }
+        holder.clone()
+    }
+
     /// Forgets an object that is gone, and gives up its claims.
     pub fn unclaim(&self, uid: &str) {
         let mut inner = self.lock();
         inner.claims.retain(|_, holder| holder != uid);
+        inner.aliases.retain(|_, holder| holder != uid);
         inner.touched.remove(uid);
         inner.paid.remove(uid);
         inner.pending.remove(uid);

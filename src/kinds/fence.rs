@@ -35,6 +35,7 @@ pub(super) fn intent(step: IntentStep, cx: &Context) -> Intent {
         cluster: Some(cx.cluster.clone()),
         record: None,
         replaces: None,
+        generation: None,
         outcome: None,
     }
 }

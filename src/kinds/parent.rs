@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{CustomResourceExt, Resource as _, ResourceExt};
+use std::collections::BTreeMap;
 
 /// An object that lives inside a tenant.
 pub(crate) trait Child: Managed + CustomResourceExt {
@@ -80,9 +81,10 @@ pub(crate) async fn standing<K: Child>(child: &K, cx: &Context) -> Result<Standi
     let Some(bound) = tenant::bound_of(&tenant, cx)? else {
         return Ok(Standing::Waiting(broken(format!("QlikTenant {name} has no tenant yet"))));
     };
+    let consents = child.meta().annotations.as_ref().is_some_and(|all| start_anew(all, child.recorded()));
     if let Some(recorded) = child.recorded().filter(|recorded| recorded.id != bound.0.as_str())
         && child.has_counterpart()
-        && child.meta().annotations.as_ref().and_then(|all| all.get(START_ANEW)) != Some(&recorded.id)
+        && !consents
     {
         return replaced(child, recorded, &bound.0, cx).await;
     }
@@ -90,6 +92,14 @@ pub(crate) async fn standing<K: Child>(child: &K, cx: &Context) -> Result<Standi
     let (credential, source) = tenant::credentials_of(&tenant, region, cx).await?;
     Ok(Standing::Usable(Box::new(Parent { id: bound.0, host: bound.1, region, credential, source })))
 }
+
+/// Whether somebody said that the counterpart in this tenant is left behind and another one is made.
+pub(crate) fn start_anew(annotations: &BTreeMap<String, String>, recorded: Option<&ChildTenant>) -> bool {
+    recorded.is_some_and(|recorded| annotations.get(START_ANEW) == Some(&recorded.id))
+}
+
+/// What is said of that.
+pub(crate) const LEFT_BEHIND: &str = "the tenant behind spec.tenantRef is another one: what was made in the former one is left there, as asked by annotation, and made anew here";
 
 /// The `QlikTenant` holds another tenant than the one that the counterpart was made in. A deleted child is cleaned up where
 /// its counterpart is; otherwise a human decides, since moving would leave the former one behind with a secret that works.

@@ -49,6 +49,9 @@ pub struct Intent {
     /// The purge date that a restarted window replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Timestamp>,
+    /// The manifest that it was decided on. Where the status speaks of no later one, it may not name the record yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// What came of the call, once that is known for certain. It survives a restart and a backup without status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -87,6 +90,7 @@ pub enum Call {
 
 /// The intent as found on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a pass")]
 pub enum IntentSeen {
     /// There is none.
     None,
@@ -204,6 +208,7 @@ mod tests {
             at,
             cluster: None,
             record: None,
+            generation: None,
             replaces: None,
             outcome: None,
         };

@@ -90,6 +90,8 @@ pub struct OauthClient {
     pub published_at: Option<Timestamp>,
     /// Its secrets, without the secret part.
     pub secrets: Vec<SecretHint>,
+    /// Whether the answer tells of its secrets at all: in Qlik's schema they are optional.
+    pub tells_secrets: bool,
 }
 
 /// An OAuth client to be made.
@@ -261,6 +263,7 @@ impl OauthClient {
             consent: Consent::read(body.pointer("/connectionConfig/consentMethod")),
             published_at: when(body, "publishedAt"),
             secrets: items(body, "clientSecrets").map(SecretHint::read).collect(),
+            tells_secrets: body.get("clientSecrets").is_some_and(Value::is_array),
         }))
     }
 }

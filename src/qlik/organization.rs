@@ -11,7 +11,7 @@ use super::envelope::tame;
 use super::error::Error;
 use super::ids::{Hostname, Hosts, Region, TenantId};
 use super::paging::{Page, every_page, next_query};
-use super::tenants::instant;
+use super::tenants::{exact_instant, instant};
 use super::transport::Answer;
 
 const PATH: &str = "/api/core/tenants";
@@ -142,7 +142,8 @@ fn read_tenant(item: &Value) -> Option<OrgTenant> {
             other => OrgStatus::Other(tame(other.unwrap_or_default())),
         },
         hostnames: listed.iter().map_while(|name| name.as_str()?.parse().ok()).collect(),
-        created_at: when("createdAt"),
+        // A bare date does not tell whether a tenant was made before or after a call.
+        created_at: text("createdAt").as_deref().and_then(exact_instant),
         updated_at: when("updatedAt"),
         region_code: text("regionCode"),
         license_number: text("licenseNumber"),
@@ -181,7 +182,7 @@ mod tests {
             let found = server.cloud().organization(&credential()).tenant(&tenant_id()).await.unwrap().unwrap();
             assert_eq!(found.status, OrgStatus::Deactivated);
             assert_eq!(found.license_number.as_deref(), Some("99"));
-            assert_eq!(found.deletion_starts_at, Some(at("2026-12-24T23:59:59Z")));
+            assert_eq!(found.deletion_starts_at, Some(at("2026-12-24T00:00:00Z")));
         }
     }
 

@@ -6,6 +6,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
 use super::call::Call;
 use super::cloud::Session;
@@ -175,6 +176,9 @@ impl Register {
     }
 }
 
+const PATH: &str = "/api/v1/tenants";
+const ME: &str = "me";
+
 /// The host of one tenant.
 #[derive(Clone)]
 pub struct TenantApi {
@@ -194,9 +198,18 @@ impl TenantApi {
         if tenant.id == *id { Ok(tenant) } else { Err(answer.malformed("it is of another tenant")) }
     }
 
-    /// The tenant that this host belongs to.
+    /// The tenant that this host belongs to. Qlik answers with a redirect to the tenant, of which the id is read; the
+    /// tenant is then asked for at this host and no other.
     pub async fn me(&self) -> Result<Tenant, Error> {
-        read_tenant(&self.session.call(&Call::new("tenants.me", Method::GET, "/api/v1/tenants/me")).await?)
+        let call = Call::new("tenants.me", Method::GET, format!("{PATH}/{ME}")).redirect_answers();
+        let answer = self.session.call(&call).await?;
+        if (200..300).contains(&answer.status) {
+            return read_tenant(&answer);
+        }
+        // A redirect to anywhere else, such as to the login page of a proxy, is no answer of Qlik's.
+        let elsewhere = Error::Redirected { host: answer.host.clone(), status: answer.status };
+        let id = answer.header("location").and_then(tenant_in).ok_or(elsewhere)?;
+        self.get(&id).await
     }
 
     /// Changes the tenant, all changes in one call; without any there is no call.
@@ -299,16 +312,23 @@ fn read_deactivated(answer: &Answer, id: &TenantId) -> Result<Deactivated, Error
     Ok(Deactivated { id: id.clone(), purge_at: body.estimated_purge_date.map(read).transpose()? })
 }
 
+/// The tenant whose address this is.
+fn tenant_in(location: &str) -> Option<TenantId> {
+    let url = Url::parse(&format!("https://localhost{PATH}/{ME}")).ok()?.join(location).ok()?;
+    let id = url.path().strip_prefix(PATH)?.strip_prefix('/')?;
+    id.parse().ok().filter(|_| id != ME)
+}
+
 /// An RFC 3339 instant; without an offset it is UTC. A bare date is none.
-fn exact_instant(text: &str) -> Option<Timestamp> {
+pub(super) fn exact_instant(text: &str) -> Option<Timestamp> {
     let read = |text: String| text.parse().ok();
     read(text.to_owned()).or_else(|| read(format!("{text}Z")))
 }
 
-/// An RFC 3339 instant; without an offset it is UTC. A bare date, which Qlik's schema has in places, means the end of that day: the purge is on or
-/// after it, and to be called purged too early is the worse mistake.
+/// An RFC 3339 instant; without an offset it is UTC. A bare date, which Qlik's schema has in places, means the beginning of
+/// that day: nobody is told of more time than there is, and that a tenant was purged is seen and never concluded.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    exact_instant(text).or_else(|| format!("{text}T23:59:59Z").parse().ok())
+    exact_instant(text).or_else(|| format!("{text}T00:00:00Z").parse().ok())
 }
 
 #[cfg(test)]
@@ -316,12 +336,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_tenant_in_an_address() {
+        for (location, id) in [
+            ("/api/v1/tenants/wJfYvSGqfwlCvGWiDhG65CBtX6YXnxFm", Some("wJfYvSGqfwlCvGWiDhG65CBtX6YXnxFm")),
+            ("https://acme.us.qlikcloud.com/api/v1/tenants/-abc_DEF", Some("-abc_DEF")),
+            ("me", None),
+            ("/api/v1/tenants/me", None),
+            ("/api/v1/tenants/abc/actions/deactivate", None),
+            ("https://login.example/?to=/api/v1/tenants/abc", None),
+            ("/login", None),
+            ("", None),
+        ] {
+            assert_eq!(tenant_in(location).as_ref().map(TenantId::as_str), id, "{location}");
+        }
+    }
+
+    #[test]
     fn instants() {
         for (text, read) in [
             ("2026-12-24T12:00:00.000Z", Some("2026-12-24T12:00:00Z")),
             ("2026-12-24T12:00:00+02:00", Some("2026-12-24T10:00:00Z")),
             ("2026-12-24T12:00:00", Some("2026-12-24T12:00:00Z")),
-            ("2026-12-24", Some("2026-12-24T23:59:59Z")),
+            ("2026-12-24", Some("2026-12-24T00:00:00Z")),
             ("1970-01-01T00:00:00.001Z", Some("1970-01-01T00:00:00.001Z")),
             ("", None),
             ("soon", None),

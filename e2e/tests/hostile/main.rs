@@ -2,12 +2,17 @@
 //! make the operator do what cannot be undone.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alias;
 mod creation;
+mod crossing;
 mod dates;
+mod fields;
 mod forgotten;
 mod limit;
+mod matrix;
 mod ownership;
 mod purge;
 mod released;
+mod story;
 mod support;
 mod typo;

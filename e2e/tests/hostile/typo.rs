@@ -43,7 +43,10 @@ async fn declared_off_with_a_wrong_name() {
     pass(&stage, "acme").await;
     let client = stage.client_pass("app").await.unwrap();
     assert!(e2e::stage::Inside::is_ready(&client), "{:#?}", client.status);
-    child_goes_on(&stage, "two").await;
+    // No second rotation while the former secret works: something else that is asked of it.
+    stage.patch_child::<QlikOAuthClient>("app", json!({ "spec": { "description": "as before" } })).await.unwrap();
+    client_ready(&stage).await;
+    assert!(stage.committed("oauth-client.patched") > 0, "{:?}", stage.sim.journal().last());
     assert_eq!(deactivations(&stage), 0);
     // Corrected, it goes its way.
     offboard(&stage, "acme", &off("")).await;

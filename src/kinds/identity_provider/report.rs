@@ -1,6 +1,6 @@
 //! What people are told about an identity provider: status, progress, events. Pure.
 
-use super::super::parent::is_ready;
+use super::super::parent::{LEFT_BEHIND, is_ready, start_anew};
 use super::Sight;
 use super::keyring;
 use crate::crd::{
@@ -229,6 +229,9 @@ pub(super) fn note(object: &QlikIdentityProvider, step: &Step) -> Option<Note> {
             "made another identity provider, since Qlik Cloud cannot change the present one; that one works on until this one does".into(),
         ),
         Step::Bind(id) => note(false, "TakenBack", "Bind", format!("identity provider {id} carries this object's mark and is taken back")),
+        Step::Forget if start_anew(object.annotations(), status.and_then(|s| s.tenant.as_ref())) => {
+            note(false, "Moved", "Forget", LEFT_BEHIND.into())
+        }
         Step::Forget => note(true, "CounterpartGone", "Forget", "the identity provider does not exist any more in Qlik Cloud; another one is made".into()),
         Step::Change(id, changes) => {
             let fields: Vec<_> = changes.iter().map(|change| shown(*change)).collect();

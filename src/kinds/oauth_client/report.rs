@@ -1,6 +1,6 @@
 //! What people are told about an OAuth client: status, progress, events. Pure.
 
-use super::super::parent::is_ready;
+use super::super::parent::{LEFT_BEHIND, is_ready, start_anew};
 use super::Sight;
 use super::delivery;
 use crate::crd::{
@@ -172,6 +172,9 @@ pub(super) fn note(object: &QlikOAuthClient, step: &Step) -> Option<Note> {
         Step::Create => note(false, "Created", "Create", "made an OAuth client in Qlik Cloud".into()),
         Step::Bind(id) => {
             note(false, "TakenBack", "Bind", format!("OAuth client {id} carries this object's mark and is taken back"))
+        }
+        Step::Forget if start_anew(object.annotations(), status.and_then(|s| s.tenant.as_ref())) => {
+            note(false, "Moved", "Forget", LEFT_BEHIND.into())
         }
         Step::Forget => note(
             true,

@@ -117,7 +117,8 @@ impl Work<'_> {
             (announcement.step == IntentStep::Deactivate).then(name)
         };
         let record = announcement.record.clone().or_else(of_its_own);
-        let intent = Intent { record, replaces: announcement.replaces, ..intent };
+        let generation = self.tenant.metadata.generation;
+        let intent = Intent { record, replaces: announcement.replaces, generation, ..intent };
         fence::announce(self.tenant, FINALIZER, &intent, self.cx).await
     }
 

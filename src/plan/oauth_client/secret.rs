@@ -88,7 +88,8 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
         SecretSeen::Ours(_) | SecretSeen::Free => return Some(sight.reserve(&[])),
         SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => return None,
     };
-    let works = carried.is_whole() && carried.current().is_some_and(|current| sight.has(&current.id));
+    let there = |current: &Issued| !sight.client.tells_secrets || sight.has(&current.id);
+    let works = carried.is_whole() && carried.current().is_some_and(there);
     if let Some(lost) = carried.issued.iter().find(|issued| issued.is_lost() && sight.has(&issued.id)) {
         return Some(Next::Do(Step::Discard { hint: lost.id.clone(), lost: true }));
     }
@@ -97,6 +98,11 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
     }
     if !works {
         return Some(sight.reserve(&carried.issued));
+    }
+    if !sight.client.tells_secrets {
+        // Which secrets there are is not known: nothing is replaced or taken away, and what the app has stays.
+        let stale = carried.content != Content::AsDeclared;
+        return stale.then(|| Next::Do(Step::Deliver { issued: carried.issued.clone() }));
     }
     if let Some(next) = sight.retire(carried) {
         return Some(next);

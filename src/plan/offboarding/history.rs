@@ -154,11 +154,13 @@ impl State {
         self.unknown.iter().map(CallMade::earliest).chain(self.purge_at).min()
     }
 
-    /// The latest purge that any of the calls can have led to: a day is allowed for the call itself.
+    /// The latest purge that any of the calls can have led to: a day is allowed for the call itself, and for a date at
+    /// midnight, which may stand for a whole day.
     pub fn latest_purge(&self) -> Option<Timestamp> {
-        let day = SignedDuration::from_hours(24);
-        let calls = self.unknown.iter().map(CallMade::earliest).filter_map(|at| at.checked_add(day).ok());
-        calls.chain(self.purge_at).max()
+        let later = |at: Timestamp| at.checked_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
+        let midnight = |at: Timestamp| at.subsec_nanosecond() == 0 && at.as_second().rem_euclid(86_400) == 0;
+        let noted = self.purge_at.map(|at| if midnight(at) { later(at) } else { at });
+        self.unknown.iter().map(CallMade::earliest).map(later).chain(noted).max()
     }
 
     /// Whether a call for so many days is on record already, of which no date is on record yet: then it may be made again

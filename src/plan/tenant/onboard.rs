@@ -214,6 +214,11 @@ fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         IntentSeen::Unreadable => false,
     };
     let pending = seen.pending_creation.as_deref().unwrap_or(LOST);
+    // Asked only where no call is under way. Who has the alias says more than that traces are gone: with `onExisting: Adopt`
+    // the finalizer comes before the binding, and no announcement does.
+    if let Some(next) = let_go_elsewhere(seen).or_else(|| alias_in_use(want, seen)) {
+        return next;
+    }
     if traces_lost && !given_up(pending) {
         return outcome_unknown(
             pending,
@@ -225,9 +230,6 @@ fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         && !given_up(&intent.nonce)
         && let Some(next) = resolve(seen, &intent.nonce, now)
     {
-        return next;
-    }
-    if let Some(next) = let_go_elsewhere(seen).or_else(|| alias_in_use(want, seen)) {
         return next;
     }
     under_permit(seen, Announcement::of(IntentStep::Create), now, true, Step::Create)

@@ -31,7 +31,8 @@ impl Look<'_> {
     pub(super) async fn load_records(&self, seen: &mut Seen, target: Option<&TenantId>) -> Result<(), Error> {
         let namespace = self.tenant.namespace().unwrap_or_default();
         let (records, unreadable) = records::list(self.cx, &namespace).await?;
-        let named = self.draft.offboarding.as_deref();
+        let named = self.named(&seen.intent);
+        let named = named.as_deref();
         if let Some(record) = unreadable.iter().find(|record| record.concerns(self.tenant, target, named)) {
             return Err(record.not_known());
         }
@@ -57,6 +58,20 @@ impl Look<'_> {
         }
         Self::close_intent(seen, &records);
         Ok(())
+    }
+
+    /// The record that this object goes by. The status tells, unless it could not be written since the call was announced:
+    /// a record that was closed meanwhile, for a tenant that somebody brought back, is not over by that.
+    fn named(&self, intent: &IntentSeen) -> Option<String> {
+        // An announcement of a later manifest than there is comes from another life of the object, by a restore.
+        let spoken_for = self.draft.observed_generation..=self.tenant.metadata.generation;
+        let announced = match intent {
+            IntentSeen::Found { intent, .. } if spoken_for.contains(&intent.generation) => {
+                intent.generation.and(intent.record.clone())
+            }
+            IntentSeen::None | IntentSeen::Unreadable | IntentSeen::Found { .. } => None,
+        };
+        self.draft.offboarding.clone().or(announced)
     }
 
     pub(super) fn load_answer(&self, seen: &mut Seen) {

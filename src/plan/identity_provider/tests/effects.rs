@@ -76,8 +76,17 @@ impl World {
         self.process.calls.insert(nonce.clone(), Call::NotSent);
         self.held = true;
         let (step, holder, at) = (IntentStep::Create, "me".to_owned(), self.now);
-        self.intent =
-            Some(Intent { step, nonce, holder, at, cluster: None, record: None, replaces: None, outcome: None });
+        self.intent = Some(Intent {
+            step,
+            nonce,
+            holder,
+            at,
+            cluster: None,
+            record: None,
+            replaces: None,
+            generation: None,
+            outcome: None,
+        });
     }
 
     fn write_secret(&mut self, step: &Step) {

@@ -159,8 +159,17 @@ impl Process {
                 let nonce = self.nonce(world);
                 let holder = "me".to_owned();
                 let (step, at) = (IntentStep::Create, world.now);
-                let intent =
-                    Intent { step, nonce, holder, at, cluster: None, record: None, replaces: None, outcome: None };
+                let intent = Intent {
+                    step,
+                    nonce,
+                    holder,
+                    at,
+                    cluster: None,
+                    record: None,
+                    replaces: None,
+                    generation: None,
+                    outcome: None,
+                };
                 drop(self.send(world, Request::Hold(view.object.version, Some(intent)), fate));
             }
             Step::Create => self.create(world, view, fate),

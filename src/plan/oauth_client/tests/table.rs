@@ -51,6 +51,7 @@ pub(super) fn client() -> OauthClient {
         jwks_uri: None,
         consent: Some(Consent::Trusted),
         published_at: None,
+        tells_secrets: true,
         secrets: vec![hint("s1", "bot")],
     }
 }
@@ -119,6 +120,7 @@ fn intent(call: Call, age: i64) -> IntentSeen {
         cluster: None,
         record: None,
         replaces: None,
+        generation: None,
         outcome: None,
     };
     IntentSeen::Found { intent, call }

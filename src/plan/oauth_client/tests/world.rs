@@ -258,6 +258,7 @@ impl World {
             jwks_uri: None,
             consent: Some(want.consent),
             published_at: None,
+            tells_secrets: true,
             secrets: Vec::new(),
         });
         if !self.keys() {

@@ -243,6 +243,7 @@ impl World {
                     at: self.now,
                     cluster: None,
                     record: a.record.or(own),
+                    generation: None,
                     replaces: a.replaces,
                     outcome: None,
                     nonce,
