@@ -14,6 +14,7 @@ use super::ids::{Hostname, PurgeDays, TenantId};
 use super::secret::Secret;
 use super::tenant_settings::{Setting, TenantSettings};
 use super::transport::Answer;
+use super::users::redirected_to;
 
 /// Creation is synchronous, its duration undocumented.
 const CREATE_DEADLINE: Duration = Duration::from_secs(30);
@@ -194,9 +195,18 @@ impl TenantApi {
         if tenant.id == *id { Ok(tenant) } else { Err(answer.malformed("it is of another tenant")) }
     }
 
-    /// The tenant that this host belongs to.
+    /// The tenant that this host belongs to. Qlik answers with a redirect to it, which is read; the tenant is then asked
+    /// for at this very host.
     pub async fn me(&self) -> Result<Tenant, Error> {
-        read_tenant(&self.session.call(&Call::new("tenants.me", Method::GET, "/api/v1/tenants/me")).await?)
+        let call = Call::new("tenants.me", Method::GET, "/api/v1/tenants/me").redirect_answers();
+        let answer = self.session.call(&call).await?;
+        if (200..300).contains(&answer.status) {
+            return read_tenant(&answer);
+        }
+        let elsewhere = Error::Redirected { host: answer.host.clone(), status: answer.status };
+        let id = answer.header("location").and_then(|to| redirected_to(to, "/api/v1/tenants/"));
+        let id: TenantId = id.and_then(|id| id.parse().ok()).ok_or(elsewhere)?;
+        self.get(&id).await
     }
 
     /// Changes the tenant, all changes in one call; without any there is no call.
