@@ -179,6 +179,10 @@ fn released_state(tenant: &View) -> &'static str {
 /// unless the organization API, or a human, says that there was no first effect.
 fn create(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     let given_up = |token: &str| seen.asks.start_anew.as_deref() == Some(token);
+    // Asked for by the manifest. The finalizer that a tenant is taken over with is no trace of a creation.
+    if let (AliasSeen::Ours { adopt: true, .. }, None) = (&seen.alias, let_go_elsewhere(seen)) {
+        return alias_in_use(want, seen).unwrap_or(Next::Do(Step::Hold));
+    }
     let traces_lost = match &seen.intent {
         // The finalizer is only ever added together with an intent or before a binding: here it was lost by hand. Or a
         // `kubectl replace` took both away, and the status still tells of the call.
