@@ -56,9 +56,8 @@ pub fn find(page: &Page, namespace: &str, name: &str) -> Result<Option<Released>
                     newest = Some(entry);
                 }
             }
-            Ok(_) => {}
             Err(_) if text.contains(namespace) && text.contains(name) => return Err(id.clone()),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(newest)

@@ -50,7 +50,7 @@ async fn namespace_again(stage: &Stage) {
     stage.write_secrets().await.unwrap();
 }
 
-/// What is kept, by ConfigMap and tenant id.
+/// What is kept, by `ConfigMap` and tenant id.
 async fn kept(stage: &Stage, own: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let maps: Api<ConfigMap> = Api::namespaced(stage.admin(), own);
     let all = maps.list(&ListParams::default()).await.unwrap().items.into_iter();
@@ -116,7 +116,7 @@ async fn a_namespace_of_the_same_name_does_not_pay_for_second_tenants() {
     assert_eq!(creations(&stage), 4, "who was never here gets a tenant as ever");
 }
 
-/// The ConfigMaps are filled one after the other, and nothing that stands there is dropped.
+/// The `ConfigMap`s are filled one after the other, and nothing that stands there is dropped.
 #[tokio::test]
 async fn what_is_full_is_continued() {
     let (stage, own) = ground("let-go-full").await;

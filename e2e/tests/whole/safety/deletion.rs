@@ -16,7 +16,11 @@ async fn plain_delete() {
     stage.delete("acme").await.unwrap();
     stage.until_gone("acme").await.unwrap();
     untouched(&stage, 1);
-    assert!(stage.records().list(&kube::api::ListParams::default()).await.unwrap().items.is_empty());
+    // What is left behind is on record.
+    let records = stage.records_of("acme").await.unwrap();
+    let said: Vec<_> =
+        records.iter().map(|record| format!("{:?}", record.spec.entries.last().unwrap().event)).collect();
+    assert_eq!(said, ["Released"]);
 }
 
 #[tokio::test]
