@@ -48,7 +48,7 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
         Admission::Wait(left) => return Ok(Action::requeue(left)),
         Admission::Go { attempt, behind } => (attempt, behind || attempt > 0),
         Admission::First => {
-            if let Some(interval) = object.at_rest() {
+            if let Some(interval) = object.at_rest().filter(|_| !is_restored(&object)) {
                 let wait = schedule::until_slot(&object.slot(), interval, QUIET_START, cx.clock.now());
                 cx.gates.set(&uid, appearance(&object), (now, wait), 0);
                 return Ok(Action::requeue(wait));
@@ -58,6 +58,14 @@ pub async fn reconcile<K: Managed>(object: Arc<Lean<K>>, cx: Arc<Context>) -> Re
     };
     let watch = Watch::begin::<K>(object.meta(), &cx);
     Ok(watch.over(work(object, (attempt, anew, now), &cx)).await)
+}
+
+/// Whether the status is older than the object: it was restored from a backup, and what it says of anything beside the
+/// object may be long past.
+fn is_restored<K: Managed>(object: &K) -> bool {
+    let created = object.meta().creation_timestamp.as_ref().map(|at| at.0);
+    let ready = object.status().and_then(|status| K::conditions(status).iter().find(|c| c.type_ == "Ready"));
+    ready.is_some_and(|ready| created.is_some_and(|created| ready.last_transition_time.0 < created))
 }
 
 /// The pass itself, which began at `started`, with its outcome as a word.

@@ -6,7 +6,6 @@ use http::Method;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
 
 use super::call::Call;
 use super::cloud::Session;
@@ -15,6 +14,7 @@ use super::ids::{Hostname, PurgeDays, TenantId};
 use super::secret::Secret;
 use super::tenant_settings::{Setting, TenantSettings};
 use super::transport::Answer;
+use super::users::redirected_to;
 
 /// Creation is synchronous, its duration undocumented.
 const CREATE_DEADLINE: Duration = Duration::from_secs(30);
@@ -176,8 +176,7 @@ impl Register {
     }
 }
 
-const PATH: &str = "/api/v1/tenants";
-const ME: &str = "me";
+const TENANTS: &str = "/api/v1/tenants/";
 
 /// The host of one tenant.
 #[derive(Clone)]
@@ -201,14 +200,15 @@ impl TenantApi {
     /// The tenant that this host belongs to. Qlik answers with a redirect to the tenant, of which the id is read; the
     /// tenant is then asked for at this host and no other.
     pub async fn me(&self) -> Result<Tenant, Error> {
-        let call = Call::new("tenants.me", Method::GET, format!("{PATH}/{ME}")).redirect_answers();
+        let call = Call::new("tenants.me", Method::GET, format!("{TENANTS}me")).redirect_answers();
         let answer = self.session.call(&call).await?;
         if (200..300).contains(&answer.status) {
             return read_tenant(&answer);
         }
         // A redirect to anywhere else, such as to the login page of a proxy, is no answer of Qlik's.
         let elsewhere = Error::Redirected { host: answer.host.clone(), status: answer.status };
-        let id = answer.header("location").and_then(tenant_in).ok_or(elsewhere)?;
+        let id = answer.header("location").and_then(|to| redirected_to(to, TENANTS));
+        let id: TenantId = id.and_then(|id| id.parse().ok()).ok_or(elsewhere)?;
         self.get(&id).await
     }
 
@@ -312,13 +312,6 @@ fn read_deactivated(answer: &Answer, id: &TenantId) -> Result<Deactivated, Error
     Ok(Deactivated { id: id.clone(), purge_at: body.estimated_purge_date.map(read).transpose()? })
 }
 
-/// The tenant whose address this is.
-fn tenant_in(location: &str) -> Option<TenantId> {
-    let url = Url::parse(&format!("https://localhost{PATH}/{ME}")).ok()?.join(location).ok()?;
-    let id = url.path().strip_prefix(PATH)?.strip_prefix('/')?;
-    id.parse().ok().filter(|_| id != ME)
-}
-
 /// An RFC 3339 instant; without an offset it is UTC. A bare date is none.
 pub(super) fn exact_instant(text: &str) -> Option<Timestamp> {
     let read = |text: String| text.parse().ok();
@@ -347,7 +340,7 @@ mod tests {
             ("/login", None),
             ("", None),
         ] {
-            assert_eq!(tenant_in(location).as_ref().map(TenantId::as_str), id, "{location}");
+            assert_eq!(redirected_to(location, TENANTS).as_deref(), id, "{location}");
         }
     }
 

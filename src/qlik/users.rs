@@ -25,13 +25,13 @@ impl TenantApi {
         }
         // A redirect to anywhere else, such as to the login page of a proxy, is no answer of Qlik's.
         let elsewhere = Error::Redirected { host: answer.host.clone(), status: answer.status };
-        answer.header("location").and_then(user_in).map(Some).ok_or(elsewhere)
+        answer.header("location").and_then(|to| redirected_to(to, PATH)).map(Some).ok_or(elsewhere)
     }
 }
 
-/// The user whose address this is.
-fn user_in(location: &str) -> Option<String> {
-    let url = Url::parse(&format!("https://localhost{PATH}{ME}")).ok()?.join(location).ok()?;
-    let id = url.path().strip_prefix(PATH)?;
+/// The id of what is meant by `me` below this path, by the address that Qlik redirects to.
+pub(super) fn redirected_to(location: &str, path: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://localhost{path}{ME}")).ok()?.join(location).ok()?;
+    let id = url.path().strip_prefix(path)?;
     (is_opaque(id, 64) && id != ME).then(|| id.to_owned())
 }

@@ -1,7 +1,7 @@
 //! What is found out when metrics are asked for: nothing of it is kept for each object.
 
 use crate::config::Settings;
-use crate::crd::{ConditionType, OffboardingPhase, Phase, QlikOffboarding, QlikTenant, Reason, known};
+use crate::crd::{ConditionType, Phase, QlikOffboarding, QlikTenant, Reason, known};
 use crate::engine::{Caches, Context, Lean, Managed, Standing};
 use crate::health::Health;
 use crate::metrics::{
@@ -212,7 +212,7 @@ fn purges(cx: &Context, encoder: &mut DescriptorEncoder) -> Encoded {
     }
     for object in all::<QlikOffboarding>(&cx.caches.offboardings) {
         let Ok(record) = &object.0.0 else { continue };
-        let Some(status) = record.status.as_ref().filter(|s| s.phase == OffboardingPhase::Scheduled) else { continue };
+        let Some(status) = record.status.as_ref() else { continue };
         note(record.metadata.namespace.as_ref(), Some(&record.spec.tenant.name), QlikOffboarding::known_purge(status));
     }
     let now = seconds(cx.clock.now());

@@ -1,4 +1,5 @@
 //! kubectl and helm, as users have them.
+use std::io;
 use std::path::Path;
 
 use tokio::process::Command;
@@ -18,6 +19,17 @@ impl Cluster {
     /// Runs kubectl as somebody else.
     pub async fn kubectl_as(&self, identity: &Identity, args: &[&str], stdin: &str) -> Result<Output, Error> {
         self.run_kubectl(identity.kubeconfig(), args, stdin).await
+    }
+
+    /// Runs a script with sh, as somebody with all rights would who has kubectl.
+    pub async fn script(&self, script: &str, args: &[&str]) -> Result<Output, Error> {
+        let mut command = Command::new("sh");
+        let found = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.binaries.clone()).chain(std::env::split_paths(&found));
+        let path = std::env::join_paths(path).map_err(io::Error::other).map_err(io_error("find kubectl"))?;
+        command.args(["-c", script, "sh"]).args(args).env("PATH", path).env("KUBECONFIG", &self.kubeconfig);
+        command.env("KUBECACHEDIR", self.directory.join("kubectl-cache")).env("KUBERC", "off");
+        finish(command, "").await.map_err(io_error("run a script"))
     }
 
     /// Runs helm with all rights.

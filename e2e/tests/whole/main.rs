@@ -8,6 +8,7 @@ mod observe;
 mod once;
 mod playground;
 mod providers;
+mod recovery;
 mod safety;
 mod samples;
 mod schema;
