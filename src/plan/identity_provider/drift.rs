@@ -157,7 +157,8 @@ pub fn unchangeable(want: &Desired, provider: &IdentityProvider, seen: &Seen) ->
 fn has_other_key(want: &Desired, provider: &IdentityProvider) -> bool {
     match &want.key {
         KeySource::Given { kid, pem } => {
-            provider.kid() != Some(kid) || pem_of(provider).is_some_and(|have| have != *pem)
+            // What Qlik Cloud does not show is not known to be another one.
+            provider.kid().is_some_and(|have| have != kid.as_str()) || pem_of(provider).is_some_and(|have| have != *pem)
         }
         KeySource::None | KeySource::Generated(_) => false,
     }

@@ -34,7 +34,10 @@ pub(super) fn next(want: &Desired, seen: &Seen, current: &IdentityProvider, now:
     let SecretSeen::Ours(keys @ Keys { current: Some(in_secret), staged, .. }) = &seen.secret else {
         return Some(Next::Do(Step::NewKey)); // nobody has a key that works: what it was before goes after the overlap
     };
-    if current.kid() != Some(&in_secret.kid) {
+    let Some(shown) = current.kid() else {
+        return not_shown(want, seen, current, now);
+    };
+    if shown != in_secret.kid {
         return Some(provider_of(&in_secret.kid, want, seen, now));
     }
     let Some(staged) = staged.as_ref().filter(|pair| pair.fits) else {
@@ -49,6 +52,24 @@ pub(super) fn next(want: &Desired, seen: &Seen, current: &IdentityProvider, now:
         Some(successor) if drift::unchangeable(want, successor, seen).is_empty() => Some(Next::Do(Step::PromoteKey)),
         Some(_) | None => Some(provider_of(&staged.kid, want, seen, now)),
     }
+}
+
+/// Qlik Cloud does not show which key the provider has: its schema has that optional. Then nothing is concluded from it, and
+/// no other provider is made that could not be told from this one either.
+fn not_shown(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestamp) -> Option<Next<Step>> {
+    let SecretSeen::Ours(keys) = &seen.secret else {
+        return None;
+    };
+    if !keys.in_sync && keys.staged.is_none() {
+        return Some(Next::Do(Step::WriteSecret));
+    }
+    is_due(want, seen, current, now).then(|| {
+        human(
+            Reason::NotReversible,
+            "Qlik Cloud does not show which key this provider has, so its key is not replaced: the former one could not be told from \
+             the new one. Create another QlikIdentityProvider, let apps move to its Secret, and delete this one",
+        )
+    })
 }
 
 /// The provider that is to take a key: one that does, or a new one.
