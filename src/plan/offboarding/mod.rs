@@ -154,7 +154,9 @@ fn scheduled(seen: &Seen, now: Timestamp) -> Next<Step> {
     if !in_use && let Some(next) = gone(seen, now) {
         return next;
     }
-    if seen.waived && !in_use && seen.doubt.is_none() && now >= seen.latest_purge_at {
+    // A tenant that is still off, by its own host, is given its week: it is there, and may be brought back.
+    let there = seen.host == HostView::Disabled && now < patience(seen);
+    if seen.waived && !there && !in_use && seen.doubt.is_none() && now >= seen.latest_purge_at {
         return Next::Do(Step::Purged(PurgeConfirmation::Waiver));
     }
     countdown(seen, now)
@@ -235,13 +237,17 @@ fn said(host: &HostView) -> String {
     }
 }
 
+/// The end of the time after its latest date in which a purge is waited for.
+fn patience(seen: &Seen) -> Timestamp {
+    seen.latest_purge_at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)
+}
+
 /// Long after the date, or where nobody can ask at all: a human is asked.
 fn unconfirmed(seen: &Seen, now: Timestamp) -> Option<Next<Step>> {
-    let patience = seen.latest_purge_at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
     let blind = matches!(seen.host, HostView::Unasked(_)) && seen.organization == Organization::NotAsked;
     // Waived already: what is missing is a clock that can be trusted.
     let answered = seen.waived && seen.doubt.is_some();
-    let asks = !answered && (now >= patience || (blind && now >= seen.latest_purge_at));
+    let asks = !answered && (now >= patience(seen) || (blind && now >= seen.latest_purge_at));
     asks.then(|| {
         human(
             Reason::PurgeUnconfirmed,

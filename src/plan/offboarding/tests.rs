@@ -105,6 +105,9 @@ fn a_waiver_counts_from_the_latest_possible_date() {
     assert_eq!(decided(&waived(silent()), at(DAY)), Ok(Step::Purged(PurgeConfirmation::Waiver)));
     let doubted = Seen { doubt: Some("the clock jumped".into()), ..waived(silent()) };
     assert_eq!(decided(&doubted, at(DAY)), Err(Reason::PurgePending));
+    // Off, by its own host: there it is, for a week at least.
+    assert_eq!(decided(&waived(H::Disabled), at(8 * DAY - 1)), Err(Reason::PurgePending));
+    assert_eq!(decided(&waived(H::Disabled), at(8 * DAY)), Ok(Step::Purged(PurgeConfirmation::Waiver)));
 }
 
 #[test]
