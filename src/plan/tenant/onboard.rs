@@ -275,8 +275,8 @@ fn alias_in_use(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
              (see the My Qlik portal) and {alias}, with annotation {REACTIVATE}={alias}; for a new tenant choose another spec.alias"
         )),
         AliasSeen::Foreign => taken(format!(
-            "the host of alias {alias} does not accept these credentials: it belongs to another tenant, or the credentials are wrong. \
-             Nothing is created; choose another spec.alias"
+            "the host of alias {alias} does not accept these credentials (it belongs to another tenant, or the credentials are wrong): \
+             nothing is created; choose another spec.alias"
         )),
         AliasSeen::Unclear(why) => Some(wait(
             Phase::Pending,
