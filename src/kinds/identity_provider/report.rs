@@ -176,8 +176,12 @@ fn secret(sight: &Sight) -> Option<Finding> {
         }
         SecretSeen::Ours(keys) => {
             let kid = keys.current.as_ref().map(|pair| pair.kid.as_str());
-            let works =
-                kid.is_some() && sight.seen.mine.iter().any(|provider| provider.active && provider.kid().is_none_or(|have| Some(have) == kid));
+            let works = kid.is_some()
+                && sight
+                    .seen
+                    .mine
+                    .iter()
+                    .any(|provider| provider.active && provider.kid().is_none_or(|have| Some(have) == kid));
             if works && (keys.in_sync || keys.staged.is_some()) {
                 let message = format!("Secret {name} carries what the app needs");
                 return Some(Finding::passing(Phase::Ready, Reason::Settled, message));

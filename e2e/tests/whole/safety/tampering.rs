@@ -18,8 +18,8 @@ async fn status_wiped_while_active() {
     // Without that only a human can tell.
     annotate(&stage, "acme", "intent", None).await.unwrap();
     write_status(&stage, "acme", Value::Null).await;
-    let words = ["the traces of that were removed", "spec.adopt"];
-    stalls(&stage, "acme", "CreateOutcomeUnknown", &words).await;
+    let words = ["nothing is created", "spec.adopt"];
+    stalls(&stage, "acme", "AliasInUse", &words).await;
     poke(&stage, "acme").await;
     untouched(&stage, 1);
     // A new process knows no more than that.
