@@ -142,7 +142,7 @@ impl Stage {
         let namespace = cluster.namespace(&setup.prefix).await?;
         let identity = cluster.identity(&format!("operator-{}", namespace.name()), &[OPERATORS]).await?;
         if setup.installed {
-            rights::own_namespace(cluster, namespace.name()).await?;
+            rights::own_namespace(cluster, namespace.name(), OPERATORS).await?;
         }
         let stage = Self { cluster, sim, namespace, identity, admin: cluster.admin()?, setup, directory, _plane: None };
         stage.write_credentials()?;

@@ -34,7 +34,7 @@ impl Stage {
 
     /// Starts an operator for another namespace alone, as a second installation, and waits until it works.
     pub async fn operator_of(&self, namespace: &str) -> Result<Operator, Error> {
-        super::rights::own_namespace(self.cluster, namespace).await?;
+        super::rights::own_namespace(self.cluster, namespace, super::rights::OPERATORS).await?;
         let operator = self.launch_of(namespace, self.identity.kubeconfig(), &[])?;
         operator.wait_for_line(PATIENCE, |line| line.contains("started")).await?;
         Ok(operator)

@@ -40,12 +40,12 @@ pub(super) async fn install(cluster: &'static Cluster) -> Result<(), Error> {
     Ok(())
 }
 
-/// The rights of an operator in its own namespace: the election, and what it keeps there.
-pub async fn own_namespace(cluster: &Cluster, namespace: &str) -> Result<(), Error> {
+/// The rights of the operators of a group in their own namespace: the election, and what they keep there.
+pub async fn own_namespace(cluster: &Cluster, namespace: &str, group: &str) -> Result<(), Error> {
     let mut objects = Vec::new();
     for Document { mut value, .. } in rules()?.into_iter().filter(|document| !document.namespace().is_empty()) {
         value["metadata"]["namespace"] = json!(namespace);
-        objects.push(if value["kind"] == "RoleBinding" { to_group(value, OPERATORS) } else { value });
+        objects.push(if value["kind"] == "RoleBinding" { to_group(value, group) } else { value });
     }
     apply(cluster, objects).await
 }

@@ -93,7 +93,7 @@ impl Trap {
             });
             blow
         });
-        drop(inner);
+        // Still under the lock: whoever disarms the trap hears of a blow from before.
         self.sprung.notify_one();
         blow != Some(Blow::Freeze)
     }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 async fn ground(prefix: &str) -> (Stage, TestNamespace) {
     let stage = Stage::new(Setup::new(prefix)).await.unwrap();
     let own = stage.cluster.namespace(&format!("{prefix}-own")).await.unwrap();
-    rights::own_namespace(stage.cluster, own.name()).await.unwrap();
+    rights::own_namespace(stage.cluster, own.name(), rights::OPERATORS).await.unwrap();
     (stage, own)
 }
 

@@ -94,16 +94,16 @@ impl Ground {
                 Last::Kind(last) => kind == last,
             }
         });
-        let killed = self.play(story, &name).await?;
-        let mut requests = self.trap.disarm();
+        let (killed, mut requests) = self.play(story, &name).await?;
         requests.retain(|kind| is_point(kind));
         let world = story.look(&self.stage, &name).await?;
         story.clear(&self.stage, &name).await?;
         Ok(Point { world, requests, killed })
     }
 
-    /// Plays the story itself. An operator that was killed has a successor, eleven minutes later.
-    async fn play<S: Story>(&mut self, story: S, name: &str) -> Result<bool, Error> {
+    /// Plays the story itself. An operator that was killed has a successor, eleven minutes later. Answers whether it was,
+    /// and the requests up to then.
+    async fn play<S: Story>(&mut self, story: S, name: &str) -> Result<(bool, Vec<String>), Error> {
         let Self { stage, trap, proxy, operator, .. } = self;
         let succeed = async || {
             operator.ended().await;
@@ -111,6 +111,7 @@ impl Ground {
             Ok::<_, Error>(Arc::new(stage.operator_with(proxy.kubeconfig(), &[]).await?))
         };
         let mut successor = None;
+        let mut requests = None;
         let mut play = std::pin::pin!(story.play(stage, name));
         tokio::select! {
             biased;
@@ -120,18 +121,21 @@ impl Ground {
             }
             played = &mut play => {
                 played?;
-                // The last request of all may have brought the end about.
+                // The last request of all may have brought the end about: it is seen before the trap hears of it. From here
+                // on nobody is killed, so that no operator is missing later.
+                requests = Some(trap.disarm());
                 if trap.sprung().now_or_never().is_some() {
                     successor = Some(succeed().await?);
                 }
             }
         }
+        let requests = requests.unwrap_or_else(|| trap.disarm());
         let killed = successor.is_some();
         if let Some(successor) = successor {
             *operator = successor;
             // Whatever the successor would do on its own account, it has done by then.
             story.pass(stage, name).await?;
         }
-        Ok(killed)
+        Ok((killed, requests))
     }
 }

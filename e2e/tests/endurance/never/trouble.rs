@@ -238,6 +238,7 @@ impl Troubled {
 /// An operator that reads everything and has its right to write Secrets from a binding of the namespace.
 async fn limited(stage: &Stage) -> Result<e2e::cluster::Identity, Error> {
     rights::limited(stage.cluster, LIMITED).await?;
+    rights::own_namespace(stage.cluster, stage.ns(), LIMITED).await?;
     stage.apply(&grant(&format!("operator-{}", stage.ns()))).await?;
     Ok(stage.cluster.identity(&format!("operator-{}", stage.ns()), &[LIMITED]).await?)
 }

@@ -176,7 +176,7 @@ pub(crate) async fn another_namespace(stage: &Stage) {
     e2e::process::until::<_, Error, _>(PATIENCE, "the namespace goes away", gone).await.unwrap();
     let metadata = ObjectMeta { name: Some(stage.ns().to_owned()), ..ObjectMeta::default() };
     namespaces.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await.unwrap();
-    e2e::stage::rights::own_namespace(stage.cluster, stage.ns()).await.unwrap();
+    e2e::stage::rights::own_namespace(stage.cluster, stage.ns(), e2e::stage::rights::OPERATORS).await.unwrap();
     stage.write_secrets().await.unwrap();
     login_secret(stage).await;
 }
