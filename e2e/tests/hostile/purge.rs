@@ -229,9 +229,9 @@ async fn a_waived_tenant_that_answers_is_in_use() {
     let (name, _) = status_of(&record(&stage).await);
     annotate_record(&stage, &name, "waive-purge-confirmation", &id).await;
     end(operator).await;
-    // In Qlik Cloud the countdown is longer than the record knows.
+    // In Qlik Cloud the countdown is longer than the record knows. A host that answers is given a week.
     stage.sim.deactivate(&id, 90).unwrap();
-    stage.turn(DAY * 11).unwrap();
+    stage.turn(DAY * 19).unwrap();
     let _operator = stage.operator().await.unwrap();
     record_in(&stage, &name, OffboardingPhase::Purged).await;
     stage.sim.reactivate(&id).unwrap();
