@@ -59,16 +59,7 @@ async fn say_malformed<K: Managed>(meta: &ObjectMeta, problem: &str, cx: &Contex
     let old = there.pointer("/status/conditions").cloned().unwrap_or_default();
     let old: Vec<Condition> = serde_json::from_value(old).unwrap_or_default();
     let finding = Finding::human(Reason::SpecInvalid, format!("this object cannot be understood: {problem}"));
-    let verdict = Verdict {
-        finding,
-        settled: false,
-        looked: false,
-        credentials: None,
-        purge_at: None,
-        secret: None,
-        offboarding: None,
-        held: None,
-    };
+    let verdict = Verdict::new(finding, false);
     let list = conditions(&old, &verdict, meta.generation.unwrap_or_default(), cx.clock.now());
     if list == old {
         return Ok(());

@@ -27,17 +27,8 @@ pub(super) fn has_turn<K: Managed>(object: &K, cx: &Context) -> bool {
 
 /// What announces a call of this process, now.
 pub(super) fn intent(step: IntentStep, cx: &Context) -> Intent {
-    Intent {
-        step,
-        nonce: cx.nonce(),
-        holder: cx.holder.clone(),
-        at: cx.clock.now(),
-        cluster: Some(cx.cluster.clone()),
-        record: None,
-        replaces: None,
-        generation: None,
-        outcome: None,
-    }
+    let intent = Intent::new(step, cx.nonce(), cx.holder.clone(), cx.clock.now());
+    Intent { cluster: Some(cx.cluster.clone()), ..intent }
 }
 
 /// Writes the intent, and the kind's finalizer with it, if nothing changed since the decision.

@@ -57,6 +57,13 @@ pub struct Intent {
     pub outcome: Option<Outcome>,
 }
 
+impl Intent {
+    /// The announcement of a call, with nothing else said of it.
+    pub fn new(step: IntentStep, nonce: String, holder: String, at: Timestamp) -> Self {
+        Self { step, nonce, holder, at, cluster: None, record: None, replaces: None, generation: None, outcome: None }
+    }
+}
+
 /// What came of an announced call.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Outcome {
@@ -201,17 +208,7 @@ mod tests {
 
     fn seen(call: Call) -> IntentSeen {
         let at = Timestamp::from_second(1_000_000).unwrap();
-        let intent = Intent {
-            step: IntentStep::Create,
-            nonce: "n1".into(),
-            holder: "me".into(),
-            at,
-            cluster: None,
-            record: None,
-            generation: None,
-            replaces: None,
-            outcome: None,
-        };
+        let intent = Intent::new(IntentStep::Create, "n1".into(), "me".into(), at);
         IntentSeen::Found { intent, call }
     }
 

@@ -26,6 +26,22 @@ pub struct Verdict {
     pub held: Option<&'static str>,
 }
 
+impl Verdict {
+    /// A pass that ended so, without a look at Qlik Cloud and with nothing known beside it.
+    pub fn new(finding: Finding, settled: bool) -> Self {
+        Self {
+            finding,
+            settled,
+            looked: false,
+            credentials: None,
+            purge_at: None,
+            secret: None,
+            offboarding: None,
+            held: None,
+        }
+    }
+}
+
 /// The conditions after a pass.
 pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Timestamp) -> Vec<Condition> {
     let Finding { reason, message, needs_human, .. } = &verdict.finding;
@@ -141,16 +157,7 @@ mod tests {
     use super::*;
 
     fn verdict(finding: Finding, settled: bool) -> Verdict {
-        Verdict {
-            finding,
-            settled,
-            looked: true,
-            credentials: None,
-            purge_at: None,
-            secret: None,
-            offboarding: None,
-            held: None,
-        }
+        Verdict { looked: true, ..Verdict::new(finding, settled) }
     }
 
     fn get<'a>(list: &'a [Condition], kind: &str) -> &'a Condition {

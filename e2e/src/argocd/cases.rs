@@ -344,16 +344,7 @@ fn object(kind: &str, spec: Value, status: Value) -> Value {
 
 /// The conditions that the operator writes for this.
 fn told(finding: Finding, settled: bool) -> Vec<Condition> {
-    let verdict = Verdict {
-        finding,
-        settled,
-        looked: true,
-        credentials: None,
-        purge_at: None,
-        secret: None,
-        offboarding: None,
-        held: None,
-    };
+    let verdict = Verdict { looked: true, ..Verdict::new(finding, settled) };
     conditions(&[], &verdict, GENERATION, Timestamp::UNIX_EPOCH)
 }
 

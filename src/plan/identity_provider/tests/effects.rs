@@ -75,18 +75,7 @@ impl World {
         let nonce = format!("n{}", self.count);
         self.process.calls.insert(nonce.clone(), Call::NotSent);
         self.held = true;
-        let (step, holder, at) = (IntentStep::Create, "me".to_owned(), self.now);
-        self.intent = Some(Intent {
-            step,
-            nonce,
-            holder,
-            at,
-            cluster: None,
-            record: None,
-            replaces: None,
-            generation: None,
-            outcome: None,
-        });
+        self.intent = Some(Intent::new(IntentStep::Create, nonce, "me".to_owned(), self.now));
     }
 
     fn write_secret(&mut self, step: &Step) {

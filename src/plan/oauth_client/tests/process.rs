@@ -157,19 +157,7 @@ impl Process {
             Step::Hold => drop(self.send(world, Request::Hold(view.object.version, None), fate)),
             Step::Announce => {
                 let nonce = self.nonce(world);
-                let holder = "me".to_owned();
-                let (step, at) = (IntentStep::Create, world.now);
-                let intent = Intent {
-                    step,
-                    nonce,
-                    holder,
-                    at,
-                    cluster: None,
-                    record: None,
-                    replaces: None,
-                    generation: None,
-                    outcome: None,
-                };
+                let intent = Intent::new(IntentStep::Create, nonce, "me".to_owned(), world.now);
                 drop(self.send(world, Request::Hold(view.object.version, Some(intent)), fate));
             }
             Step::Create => self.create(world, view, fate),

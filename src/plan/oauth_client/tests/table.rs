@@ -111,18 +111,7 @@ fn moved(seen: &mut Seen) {
 }
 
 fn intent(call: Call, age: i64) -> IntentSeen {
-    let (nonce, holder) = ("n".into(), "me".into());
-    let intent = Intent {
-        step: IntentStep::Create,
-        nonce,
-        holder,
-        at: ago(age),
-        cluster: None,
-        record: None,
-        replaces: None,
-        generation: None,
-        outcome: None,
-    };
+    let intent = Intent::new(IntentStep::Create, "n".into(), "me".into(), ago(age));
     IntentSeen::Found { intent, call }
 }
 

@@ -225,7 +225,6 @@ impl World {
         self.process.calls.insert(nonce, call);
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each step")]
     fn act(&mut self, step: Step, fate: Fate) {
         let lost = matches!(fate, Fate::DoneAnswerLost | Fate::NotDoneAnswerLost | Fate::DoneThenDied);
         let done = matches!(fate, Fate::Done | Fate::DoneAnswerLost | Fate::DoneThenDied);
@@ -237,17 +236,8 @@ impl World {
                 let own = (a.step == IntentStep::Deactivate).then(|| format!("acme-{nonce}"));
                 self.process.calls.insert(nonce.clone(), Call::NotSent);
                 self.held = true;
-                self.intent = Some(Intent {
-                    step: a.step,
-                    holder: "me".into(),
-                    at: self.now,
-                    cluster: None,
-                    record: a.record.or(own),
-                    generation: None,
-                    replaces: a.replaces,
-                    outcome: None,
-                    nonce,
-                });
+                let intent = Intent::new(a.step, nonce, "me".into(), self.now);
+                self.intent = Some(Intent { record: a.record.or(own), replaces: a.replaces, ..intent });
                 // A fresh announcement: what was not known of an earlier call is resolved by now.
                 self.meddled = false;
             }
