@@ -3,7 +3,7 @@
 //! The ring of calls is a `ConfigMap` in the operator's own namespace with a key for each region. What cannot be read or
 //! written allows nothing.
 
-use super::own_maps::{ATTEMPTS, OwnMap};
+use super::own_maps::{Changed, Data, OwnMap, change};
 use crate::crd::{Phase, Reason};
 use crate::engine::{Context, Error};
 use crate::plan::Finding;
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// The `ConfigMap`'s name; the chart grants the rights to it.
 const NAME: &str = "qlik-operator-deactivations";
+
+const READ: &str = "read the deactivations of the last hour";
+const WRITE: &str = "write down the deactivation that is about to be made";
 
 /// The call for which room is asked.
 #[derive(Clone, Copy)]
@@ -28,7 +31,8 @@ pub(super) struct Call<'a> {
 /// holds. So what has to wait leaves no trace that would have to be cleared when it is taken back.
 pub(super) async fn ask(call: Call<'_>, cx: &Context) -> Result<(), Error> {
     let _one_at_a_time = cx.own_maps.lock().await;
-    let (_, ring) = read(call.region, cx).await?;
+    let map = OwnMap::read(NAME, READ, cx).await?.ok_or_else(nowhere)?;
+    let ring = ring_of(map.data().as_ref(), call.region)?;
     let now = cx.clock.monotonic();
     room(&ring, call, cx)?;
     cx.ledger.promise(&call.region.to_string(), call.uid, now);
@@ -38,20 +42,19 @@ pub(super) async fn ask(call: Call<'_>, cx: &Context) -> Result<(), Error> {
 /// Enters the call into the ring, right before it is made.
 pub(super) async fn take(call: Call<'_>, id: &TenantId, cx: &Context) -> Result<(), Error> {
     let _one_at_a_time = cx.own_maps.lock().await;
-    for _ in 0..ATTEMPTS {
-        let (map, mut ring) = read(call.region, cx).await?;
+    let enter = |data: Option<Data>| {
+        let mut ring = ring_of(data.as_ref(), call.region)?;
         room(&ring, call, cx)?;
         ring.enter(id.as_str(), cx.clock.now());
-        match write(map, call.region, &ring).await {
-            Ok(()) => {
-                cx.ledger.redeem(call.uid);
-                return Ok(());
-            }
-            Err(Error::Raced) => {}
-            Err(error) => return Err(error),
-        }
+        let mut data = data.unwrap_or_default();
+        data.insert(call.region.code().to_owned(), ring.text());
+        Ok(Some(data))
+    };
+    if change(NAME, (READ, WRITE), cx, enter).await? != Changed::Written {
+        return Err(nowhere());
     }
-    Err(Error::Raced)
+    cx.ledger.redeem(call.uid);
+    Ok(())
 }
 
 fn room(ring: &Ring, call: Call<'_>, cx: &Context) -> Result<(), Error> {
@@ -87,26 +90,21 @@ fn room(ring: &Ring, call: Call<'_>, cx: &Context) -> Result<(), Error> {
 /// Beyond the second to which times are rounded.
 const ROUNDING: Duration = Duration::from_secs(1);
 
-async fn read(region: Region, cx: &Context) -> Result<(OwnMap, Ring), Error> {
-    let map = OwnMap::read(NAME, "read the deactivations of the last hour", cx).await?;
-    let map = map.ok_or_else(|| Error::Misconfigured {
+fn nowhere() -> Error {
+    Error::Misconfigured {
         reason: Reason::DeactivationLimitReached,
         message: "not deactivated: deactivations are counted in the operator's own namespace, and which one that is is not known: give the operator --operator-namespace".to_owned(),
-    })?;
-    let data = map.data();
-    let text = data.as_ref().and_then(|data| data.get(region.code()));
-    let ring = Ring::read(text.map(String::as_str)).map_err(|problem| Error::Misconfigured {
+    }
+}
+
+/// The calls of the last hour in a region.
+fn ring_of(data: Option<&Data>, region: Region) -> Result<Ring, Error> {
+    let text = data.and_then(|data| data.get(region.code()));
+    Ring::read(text.map(String::as_str)).map_err(|problem| Error::Misconfigured {
         reason: Reason::DeactivationLimitReached,
         message: format!(
             "not deactivated: the deactivations of the last hour cannot be read ({problem}): in ConfigMap {NAME} of the operator's namespace mend the key {}, or remove it if there were none",
             region.code()
         ),
-    })?;
-    Ok((map, ring))
-}
-
-async fn write(map: OwnMap, region: Region, ring: &Ring) -> Result<(), Error> {
-    let mut data = map.data().unwrap_or_default();
-    data.insert(region.code().to_owned(), ring.text());
-    map.write("write down the deactivation that is about to be made", data).await
+    })
 }

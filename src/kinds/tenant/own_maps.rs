@@ -8,7 +8,45 @@ use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// How often a write is tried again that lost a race. Another process writes only while it is being replaced by this one.
-pub(super) const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 5;
+
+/// The keys and texts of one.
+pub(super) type Data = BTreeMap<String, String>;
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is written.
+    Written,
+    /// Nothing was to be changed.
+    Left,
+    /// The operator's own namespace is not known.
+    Nowhere,
+}
+
+/// Reads one, and writes what `change` makes of it; `change` is told nothing while there is none of that name, and answers
+/// nothing to leave it as it is. Starts anew when another process wrote it meanwhile, and fails with [`Error::Raced`] when
+/// that happens time and again. `reads` and `writes` say for people what is done.
+pub(super) async fn change(
+    name: &'static str,
+    (reads, writes): (&'static str, &'static str),
+    cx: &Context,
+    mut change: impl FnMut(Option<Data>) -> Result<Option<Data>, Error> + Send,
+) -> Result<Changed, Error> {
+    for _ in 0..ATTEMPTS {
+        let Some(map) = OwnMap::read(name, reads, cx).await? else {
+            return Ok(Changed::Nowhere);
+        };
+        let Some(data) = change(map.data())? else {
+            return Ok(Changed::Left);
+        };
+        match map.write(writes, data).await {
+            Err(Error::Raced) => {}
+            written => return written.map(|()| Changed::Written),
+        }
+    }
+    Err(Error::Raced)
+}
 
 /// One `ConfigMap` as it was read.
 pub(super) struct OwnMap {
@@ -29,12 +67,12 @@ impl OwnMap {
     }
 
     /// Its keys and texts; `None` while there is no such `ConfigMap`.
-    pub(super) fn data(&self) -> Option<BTreeMap<String, String>> {
+    pub(super) fn data(&self) -> Option<Data> {
         self.found.as_ref().map(|map| map.data.clone().unwrap_or_default())
     }
 
     /// Writes its keys and texts, if nothing changed since it was read. Losing the race is [`Error::Raced`].
-    pub(super) async fn write(self, what: &'static str, data: BTreeMap<String, String>) -> Result<(), Error> {
+    async fn write(self, what: &'static str, data: Data) -> Result<(), Error> {
         let params = PostParams::default();
         if let Some(map) = self.found {
             // It carries the version that was read.

@@ -1,7 +1,7 @@
 //! Tenants that were let go where no record could be written: entries in the operator's own namespace, with which a later
 //! object of that namespace and name is compared before anything is created for it.
 
-use super::own_maps::{ATTEMPTS, OwnMap};
+use super::own_maps::{Changed, OwnMap, change};
 use crate::crd::{QlikTenant, Reason};
 use crate::engine::{Context, Error};
 use crate::plan::released::{Page, Released, find};
@@ -13,6 +13,7 @@ use kube::ResourceExt;
 const PAGES: [&str; 3] = ["qlik-operator-released-1", "qlik-operator-released-2", "qlik-operator-released-3"];
 const READ: &str = "read which tenants were let go";
 const WRITE: &str = "write down which tenant is let go";
+const FORGET: &str = "take away the entry of a tenant that is held again";
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,24 +29,17 @@ pub(super) enum Kept {
 /// Keeps an entry on the first page that has room.
 pub(super) async fn keep(entry: &Released, cx: &Context) -> Result<Kept, Error> {
     let _one_at_a_time = cx.own_maps.lock().await;
-    for _ in 0..ATTEMPTS {
-        match attempt(entry, cx).await {
-            Err(Error::Raced) => {}
-            other => return other,
-        }
-    }
-    Err(Error::Raced)
-}
-
-async fn attempt(entry: &Released, cx: &Context) -> Result<Kept, Error> {
+    let add = |page: Option<Page>| {
+        let mut page = page.unwrap_or_default();
+        let fits = entry.fits(&page);
+        page.insert(entry.tenant_id.to_string(), entry.text());
+        Ok(fits.then_some(page))
+    };
     for name in PAGES {
-        let Some(map) = OwnMap::read(name, READ, cx).await? else {
-            return Ok(Kept::Nowhere);
-        };
-        let mut page = map.data().unwrap_or_default();
-        if entry.fits(&page) {
-            page.insert(entry.tenant_id.to_string(), entry.text());
-            return map.write(WRITE, page).await.map(|()| Kept::Written);
+        match change(name, (READ, WRITE), cx, add).await? {
+            Changed::Written => return Ok(Kept::Written),
+            Changed::Nowhere => return Ok(Kept::Nowhere),
+            Changed::Left => {}
         }
     }
     Ok(Kept::Full)
@@ -66,21 +60,14 @@ pub(super) async fn of(tenant: &QlikTenant, cx: &Context) -> Result<Option<Relea
 pub(super) async fn forget(id: &TenantId, cx: &Context) -> Result<(), Error> {
     let _one_at_a_time = cx.own_maps.lock().await;
     for name in PAGES {
-        for attempt in 1..=ATTEMPTS {
-            let Some(map) = OwnMap::read(name, READ, cx).await? else {
-                return Ok(());
-            };
-            let Some(mut page) = map.data() else {
-                return Ok(());
-            };
-            if page.remove(id.as_str()).is_none() {
-                break;
-            }
-            match map.write("take away the entry of a tenant that is held again", page).await {
-                Ok(()) => break,
-                Err(Error::Raced) if attempt < ATTEMPTS => {}
-                Err(error) => return Err(error),
-            }
+        let mut last = false;
+        let remove = |page: Option<Page>| {
+            last = page.is_none();
+            Ok(page.and_then(|mut page| page.remove(id.as_str()).map(|_| page)))
+        };
+        let changed = change(name, (READ, FORGET), cx, remove).await?;
+        if last || changed == Changed::Nowhere {
+            break;
         }
     }
     Ok(())
