@@ -6,6 +6,11 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// A text that nothing else says, for this run alone.
+pub fn word() -> String {
+    format!("Kanarienvogel{:016x}", rand::random::<u64>())
+}
+
 /// Texts to search for, in every form in which they may show up.
 #[derive(Clone, Default)]
 pub struct Canary {

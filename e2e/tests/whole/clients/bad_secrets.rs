@@ -118,7 +118,7 @@ async fn talkative() -> (Stage, Operator) {
 #[tokio::test]
 async fn a_wrong_key_is_named_and_never_shown_and_its_mending_is_noticed() {
     let (stage, operator) = talkative().await;
-    let word = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let word = e2e::canary::word();
     let rows = wrong(&word);
     for Bad { name, value, .. } in &rows {
         let entry = value.clone().map_or(("public-key", word.clone().into_bytes()), |value| ("publicKey", value));

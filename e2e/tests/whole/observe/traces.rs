@@ -88,7 +88,7 @@ async fn onboard(stage: &Stage) {
 
 #[tokio::test]
 async fn passes_are_traced_with_the_calls_in_them_and_without_secrets() {
-    let canary = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let canary = e2e::canary::word();
     // What is traced does not follow from what is logged.
     let mut setup = Setup { log: "warn,qlik_operator=info".to_owned(), ..Setup::new("traces") };
     setup.sim.secret_prefix.clone_from(&canary);

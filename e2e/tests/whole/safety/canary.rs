@@ -110,7 +110,7 @@ fn logs(operators: &[&Operator]) -> String {
 
 #[tokio::test]
 async fn no_secret_shows_up_anywhere() {
-    let canary = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let canary = e2e::canary::word();
     let bird = Canary::new([&canary]);
     let mut setup = Setup::new("canary").with_own_organization();
     setup.sim.secret_prefix.clone_from(&canary);

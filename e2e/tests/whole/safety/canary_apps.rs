@@ -161,7 +161,7 @@ async fn meddle(stage: &Stage, seen: &mut Seen, word: &str) {
 
 #[tokio::test]
 async fn nothing_that_apps_are_given_shows_up_anywhere() {
-    let word = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let word = e2e::canary::word();
     let mut setup = Setup::new("canary");
     setup.sim.secret_prefix.clone_from(&word);
     setup.log = "trace".to_owned();

@@ -70,7 +70,7 @@ fn key_lines(given: &Given) -> Vec<String> {
 
 #[tokio::test]
 async fn nothing_of_a_login_shows_up_anywhere() {
-    let word = format!("Kanarienvogel{:016x}", rand::random::<u64>());
+    let word = e2e::canary::word();
     let mut setup = Setup::new("canary");
     setup.sim.secret_prefix.clone_from(&word);
     setup.log = "trace".to_owned();
