@@ -5,7 +5,7 @@ use super::trouble::{Organization, Trouble, Troubled};
 use e2e::sim::{self, Tenant};
 use e2e::stage::{Error, Setup, Stage, faults, in_phase, is_ready, manifest};
 use e2e::table;
-use qlik_operator::crd::{Evidence, OffboardingPhase};
+use qlik_operator::crd::{Evidence, OffboardingPhase, QlikTenant};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -69,13 +69,10 @@ fn rows() -> Vec<(String, Row)> {
     for kind in ["qliktenants", "qlikoffboardings"] {
         let row = Row { trouble: Trouble::StatusWrites(kind), ..plain.clone() };
         add(&format!("status of {kind} cannot be written"), row.clone());
-        let trouble = Trouble::StatusWritesAndKilled(kind);
-        // The record holds the date; only where it could not be written is the date lost with the process.
-        let evidence = if kind == "qlikoffboardings" { Evidence::Estimated } else { Evidence::Date };
-        let row = Row { trouble, evidence, ..row };
+        // The date is in the other of the two; it is lost only with an operator that is killed in the call.
+        let row = Row { trouble: Trouble::StatusWritesAndKilled(kind), ..row };
         add(&format!("status of {kind} cannot be written, then killed"), row.clone());
-        let evidence = if kind == "qlikoffboardings" { Evidence::Organization } else { Evidence::Date };
-        add(&format!("status of {kind} cannot be written, then killed"), Row { organization: true, evidence, ..row });
+        add(&format!("status of {kind} cannot be written, then killed"), Row { organization: true, ..row });
     }
     rows
 }
@@ -98,8 +95,8 @@ async fn course(row: &Row) -> Result<String, Error> {
         troubled.stage.put(&manifest("acme", OFF)).await?;
     }
     troubled.stage.until_some("the first call", async || Ok((calls(&troubled.stage) > 0).then_some(()))).await?;
-    if matches!(row.trouble, Trouble::StatusWritesAndKilled("qliktenants")) {
-        scheduled(&troubled.stage).await?;
+    if let Trouble::StatusWritesAndKilled(kind) = row.trouble {
+        noted_elsewhere(&troubled.stage, kind).await?;
     }
     troubled.go_on().await?;
     let most = if row.unknown { 1 } else { row.calls };
@@ -126,14 +123,21 @@ async fn course(row: &Row) -> Result<String, Error> {
     verify(&troubled.stage, row).await
 }
 
-/// Waits until the record has the date.
-async fn scheduled(stage: &Stage) -> Result<(), Error> {
+/// Waits until the date is in the one status that can be written while those of this kind cannot.
+async fn noted_elsewhere(stage: &Stage, refused: &str) -> Result<(), Error> {
+    if refused == "qlikoffboardings" {
+        return stage.until("acme", "has the date", has_date).await.map(drop);
+    }
     stage
         .until_some("the date on record", async || {
             let records = stage.records_of("acme").await?;
             Ok(records.iter().any(|r| r.status.as_ref().is_some_and(|s| s.purge_at.is_some())).then_some(()))
         })
         .await
+}
+
+fn has_date(tenant: &QlikTenant) -> bool {
+    tenant.status.as_ref().and_then(|s| s.purge.as_ref()).is_some_and(|purge| purge.purge_at.is_some())
 }
 
 /// Seconds between the first call and the second.
