@@ -111,6 +111,8 @@ pub enum Reason {
     TenantGone,
     /// The same is changed outside again and again, and is not written back each time any more.
     DriftRepeats,
+    /// As declared, except for fields that Qlik Cloud does not show, or shows otherwise than they were written.
+    NotCompared,
     /// The clocks disagree, so nothing irreversible is done.
     ClockDoubt,
     /// Secrets that have to go are not gone yet.

@@ -1,6 +1,7 @@
 //! `QlikIdentityProvider`: one way in which people or programs get into a tenant.
 
 use super::child::default_interval;
+use super::drift::Drift;
 use super::identity_protocols::{JwtProvider, OidcProvider, SamlProvider};
 use super::{ChildTenant, DeletionPolicy, IssuedSecret, TenantRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -131,6 +132,8 @@ pub struct QlikIdentityProviderStatus {
     pub provider: Option<String>,
     /// The provider's id in Qlik Cloud.
     pub provider_id: Option<String>,
+    /// The id of the key that it was made with, for one that takes signed tokens.
+    pub key_id: Option<String>,
     /// Whether it is in use, as last seen.
     pub active: Option<bool>,
     /// The provider that is about to take over, because Qlik Cloud cannot change the present one.
@@ -151,7 +154,10 @@ pub struct QlikIdentityProviderStatus {
     pub next_rotation_at: Option<Time>,
     /// Stands for what was written to Qlik Cloud, secrets included; it cannot be read back.
     pub fingerprint: Option<String>,
-    /// Fields that Qlik Cloud shows otherwise than they were written. They are not compared.
+    /// What was last changed outside and written back, while the same comes again.
+    pub drift: Option<Drift>,
+    /// Fields that Qlik Cloud does not show, or shows otherwise than they were written, by their names in its API. They are
+    /// not compared.
     #[serde(default)]
     pub not_compared: Vec<String>,
     /// Names the last announced creation whose outcome stands in this status.
@@ -176,6 +182,8 @@ pub struct SuccessorProvider {
     pub id: String,
     /// Stands for what was written to Qlik Cloud, secrets included.
     pub fingerprint: Option<String>,
+    /// The id of the key that it was made with, for one that takes signed tokens.
+    pub key_id: Option<String>,
 }
 
 /// A former provider that still works.
@@ -186,6 +194,8 @@ pub struct RetiringProvider {
     pub id: String,
     /// When it is deleted.
     pub retires_at: Time,
+    /// The id of its key, for one that takes signed tokens.
+    pub key_id: Option<String>,
 }
 
 /// Where the trial of a login stands.

@@ -8,6 +8,7 @@
 
 mod child;
 mod conditions;
+mod drift;
 mod identity_protocols;
 mod identity_provider;
 mod names;
@@ -21,6 +22,7 @@ pub use child::{
     ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef,
 };
 pub use conditions::{ConditionType, Phase, Reason, known};
+pub use drift::Drift;
 pub use identity_protocols::{
     ClientSecretRef, IdTokenAlgorithm, JwtKey, JwtKeyPair, JwtProvider, NameIdFormat, OidcClaims, OidcEndpoints,
     OidcProduct, OidcProvider, SamlCertificate, SamlClaims, SamlProduct, SamlProvider,
@@ -41,7 +43,7 @@ pub use offboarding::{
 pub use offboarding_history::{OffboardingEntry, OffboardingEvent};
 pub use rules::Rules;
 pub use tenant::{
-    Adopt, Deactivator, Drift, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant,
+    Adopt, Deactivator, EraseSecrets, License, Lifecycle, OnDelete, OnExisting, Origin, Purge, QlikTenant,
     QlikTenantSpec, QlikTenantStatus, RegionCode, ReleasePolicy, TenantOffboarding, TenantSettings,
 };
 

@@ -1,6 +1,7 @@
 //! `QlikOAuthClient`: one OAuth client of a tenant, and the Secret through which an app gets it.
 
 use super::child::default_interval;
+use super::drift::Drift;
 use super::{ChildTenant, DeletionPolicy, IssuedSecret, KeyAlgorithm, PublicKeyRef, Rotation, SecretTarget, TenantRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -310,6 +311,11 @@ pub struct QlikOAuthClientStatus {
     pub published_at: Option<Time>,
     /// Since when the client is not to be found in Qlik Cloud any more.
     pub missing_since: Option<Time>,
+    /// What was last changed outside and written back, while the same comes again.
+    pub drift: Option<Drift>,
+    /// Fields that were written and that Qlik Cloud does not show, by their names in its API. They are not compared.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
     /// The generation that this status speaks of.
     pub observed_generation: Option<i64>,
     /// The last value of the annotation `qlik-operator.dev/requested-at` that was acted on.

@@ -1,6 +1,7 @@
 //! `QlikTenant`: one Qlik Cloud tenant.
 
 use super::Phase;
+use super::drift::Drift;
 use super::names::{ExactTime, LocalSecretRef, SecretKeyRef};
 use super::offboarding::Evidence;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -309,23 +310,13 @@ pub struct QlikTenantStatus {
     pub last_handled_reactivate: Option<String>,
     /// What was last changed outside and written back, while the same comes again.
     pub drift: Option<Drift>,
+    /// Fields that were written and that Qlik Cloud does not show, by their names in its API. They are not compared.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
     /// What is true of the tenant now.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-}
-
-/// A change from outside that was written back.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Drift {
-    /// What was changed.
-    #[schemars(length(max = 16), inner(length(max = 64)))]
-    pub fields: Vec<String>,
-    /// How often the same was written back, each time within a day of the former one.
-    pub times: i32,
-    /// When it was written back last.
-    pub corrected_at: Time,
 }
 
 /// How an object came by its tenant.

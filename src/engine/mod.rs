@@ -144,6 +144,8 @@ pub struct SideFacts {
     pub secret: Option<Finding>,
     /// The tenant's end could be done as the manifest says, or why not.
     pub offboarding: Option<Finding>,
+    /// Fields that were written and cannot be compared.
+    pub not_compared: Vec<String>,
 }
 
 /// The API of an object's own namespace.

@@ -328,6 +328,7 @@ impl<K: Managed> Pass<'_, K> {
         Verdict {
             secret: self.facts.secret.clone(),
             offboarding: self.facts.offboarding.clone(),
+            not_compared: self.facts.not_compared.clone(),
             held: self.object.meta().deletion_timestamp.as_ref().map(|_| K::WAY_OUT),
             purge_at: self.facts.purge_at.or_else(|| K::known_purge(&self.draft)),
             looked: self.facts.looked,

@@ -103,7 +103,7 @@ impl Managed for QlikOffboarding {
 
     fn side_facts(seen: &Seen) -> SideFacts {
         let purge_at = seen.state.purge_at.filter(|_| seen.state.phase == OffboardingPhase::Scheduled);
-        SideFacts { credentials: None, looked: false, purge_at, secret: None, offboarding: None }
+        SideFacts { credentials: None, looked: false, purge_at, secret: None, ..SideFacts::default() }
     }
 
     fn known_purge(status: &QlikOffboardingStatus) -> Option<Timestamp> {

@@ -4,6 +4,7 @@
 
 pub mod child;
 pub mod delay;
+pub mod drift;
 pub mod duration;
 pub mod fingerprint;
 pub mod identity_provider;

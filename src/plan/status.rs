@@ -22,6 +22,8 @@ pub struct Verdict {
     pub secret: Option<Finding>,
     /// Whether the tenant's end could be done as the manifest says; `None` where that was not asked for.
     pub offboarding: Option<Finding>,
+    /// Fields that were written and cannot be compared.
+    pub not_compared: Vec<String>,
     /// For an object that is being deleted and is held: how a human lets it go.
     pub held: Option<&'static str>,
 }
@@ -37,6 +39,7 @@ impl Verdict {
             purge_at: None,
             secret: None,
             offboarding: None,
+            not_compared: Vec::new(),
             held: None,
         }
     }
@@ -50,7 +53,12 @@ pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: Ti
     out.put(ConditionType::Ready, truth(verdict.settled), *reason, message);
     out.put(ConditionType::Reconciling, truth(!verdict.settled && !needs_human && !suspended), *reason, message);
     out.put(ConditionType::Stalled, truth(*needs_human), *reason, message);
-    if verdict.looked || verdict.settled {
+    if verdict.settled && *reason == Reason::Settled && !verdict.not_compared.is_empty() {
+        let fields = verdict.not_compared.join(", ");
+        let message =
+            format!("{message}; Qlik Cloud does not show what was written to {fields}, so that is not compared");
+        out.put(ConditionType::Synced, "True", Reason::NotCompared, &message);
+    } else if verdict.looked || verdict.settled {
         out.put(ConditionType::Synced, truth(verdict.settled), *reason, message);
     } else {
         out.keep(ConditionType::Synced);
@@ -170,6 +178,17 @@ mod tests {
         let first = conditions(&[], &ready, 1, Timestamp::from_second(10).unwrap());
         let again = conditions(&first, &ready, 1, Timestamp::from_second(9_999).unwrap());
         assert_eq!(first, again, "a settled object costs no write");
+    }
+
+    #[test]
+    fn what_is_not_compared_is_said_of_an_object_that_is_as_declared() {
+        let ready = verdict(Finding::passing(Phase::Ready, Reason::Settled, "as declared"), true);
+        let verdict = Verdict { not_compared: vec!["logoUri".into()], ..ready };
+        let list = conditions(&[], &verdict, 1, Timestamp::UNIX_EPOCH);
+        let synced = get(&list, "Synced");
+        assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("True", "NotCompared"));
+        assert!(synced.message.contains("logoUri"), "{}", synced.message);
+        assert_eq!(get(&list, "Ready").reason, "Settled");
     }
 
     #[test]

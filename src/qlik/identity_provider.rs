@@ -87,7 +87,15 @@ pub struct IdentityProvider {
     pub pending_state: Option<PendingState>,
     /// What came of the last trial, in Qlik's words.
     pub pending_answer: Option<String>,
+    /// Fields that the answer does not show, by their names there: Qlik's schema has all of them optional.
+    pub hidden: Vec<&'static str>,
+    /// The id of its key as it was written, for whoever remembers that; it counts where Qlik Cloud does not show the key.
+    pub written_kid: Option<String>,
 }
+
+/// The optional fields of a provider that are compared, by their names in Qlik's API. Not among them are those that come and
+/// go, `options` and `pendingOptions`.
+const OPTIONAL: [&str; 6] = ["active", "description", "interactive", "postLogoutRedirectUri", "protocol", "provider"];
 
 /// A provider, and the version of its pending options where Qlik gave it (`QLIK-IDP-POPTS`).
 #[derive(Clone, Debug, PartialEq)]
@@ -118,9 +126,12 @@ impl IdentityProvider {
             post_logout_redirect_uri: text("postLogoutRedirectUri").filter(|uri| !uri.is_empty()),
             created: text("created").as_deref().and_then(instant),
             options: body.get("options").and_then(shown),
-            pending_state: pending_options.is_some().then(|| pending_state(body)),
+            pending_state: (pending_options.is_some() || body.get("pendingState").is_some())
+                .then(|| pending_state(body)),
             pending_options,
             pending_answer: body.get("pendingResult").and_then(answer),
+            hidden: OPTIONAL.into_iter().filter(|field| body.get(field).is_none_or(Value::is_null)).collect(),
+            written_kid: None,
         })
     }
 
@@ -129,9 +140,35 @@ impl IdentityProvider {
         self.options.as_ref()?.get(name)
     }
 
+    /// Whether Qlik Cloud does not show this field of it.
+    pub fn hides(&self, field: &str) -> bool {
+        self.hidden.contains(&field)
+    }
+
+    /// Whether Qlik Cloud shows this field of it, which it need not.
+    pub fn shows(&self, field: &str) -> bool {
+        OPTIONAL.contains(&field) && !self.hides(field)
+    }
+
+    /// People log in through it, as far as Qlik Cloud shows that.
+    pub fn reigns(&self) -> bool {
+        self.active && self.interactive
+    }
+
+    /// People log in through it, or Qlik Cloud does not show enough to say that they do not.
+    pub fn may_reign(&self) -> bool {
+        (self.active || self.hides("active")) && (self.interactive || self.hides_its_kind())
+    }
+
+    /// Qlik Cloud does not show whether it is for people.
+    pub fn hides_its_kind(&self) -> bool {
+        self.hides("interactive") && self.hides("protocol")
+    }
+
     /// The id of its only key, for one that takes signed tokens.
     pub fn kid(&self) -> Option<&str> {
-        self.option("staticKeys")?.get(0)?.get("kid")?.as_str()
+        let shown = || self.option("staticKeys")?.get(0)?.get("kid")?.as_str();
+        shown().or(self.written_kid.as_deref())
     }
 }
 

@@ -90,8 +90,9 @@ pub struct OauthClient {
     pub published_at: Option<Timestamp>,
     /// Its secrets, without the secret part.
     pub secrets: Vec<SecretHint>,
-    /// Whether the answer tells of its secrets at all: in Qlik's schema they are optional.
-    pub tells_secrets: bool,
+    /// Fields that the answer does not show, by their names there: in Qlik's schema they are optional. A service may leave out
+    /// what is empty, so this says that a field is not known, not that it is empty.
+    pub hidden: Vec<&'static str>,
 }
 
 /// An OAuth client to be made.
@@ -165,10 +166,30 @@ pub enum OauthClientChange {
     NoJwksUri,
 }
 
+/// The optional fields of a client that are compared, by their names in Qlik's API.
+const OPTIONAL: [&str; 10] = [
+    "description",
+    "clientUri",
+    "logoUri",
+    "redirectUris",
+    "allowedOrigins",
+    "allowedScopes",
+    "allowedGrantTypes",
+    "allowedAuthMethods",
+    "publicKeys",
+    "clientSecrets",
+];
+
 impl OauthClient {
+    /// Whether Qlik Cloud does not show this field of it.
+    pub fn hides(&self, field: &str) -> bool {
+        self.hidden.contains(&field)
+    }
+
     /// Takes a change that Qlik accepted as made: its answer shows nothing.
     pub fn apply(&mut self, change: &OauthClientChange) {
         use OauthClientChange as Change;
+        self.hidden.retain(|field| *field != change.field());
         match change.clone() {
             Change::Name(name) => self.name = name,
             Change::Description(text) => self.description = Some(text),
@@ -263,7 +284,7 @@ impl OauthClient {
             consent: Consent::read(body.pointer("/connectionConfig/consentMethod")),
             published_at: when(body, "publishedAt"),
             secrets: items(body, "clientSecrets").map(SecretHint::read).collect(),
-            tells_secrets: body.get("clientSecrets").is_some_and(Value::is_array),
+            hidden: OPTIONAL.into_iter().filter(|field| body.get(field).is_none_or(Value::is_null)).collect(),
         }))
     }
 }

@@ -248,11 +248,11 @@ impl TenantApi {
 
 impl Patch {
     /// Names what is changed, for people.
-    pub fn field(&self) -> String {
+    pub const fn field(&self) -> &'static str {
         match self {
-            Self::Name(_) => "name".to_owned(),
-            Self::Alias(_) => "alias".to_owned(),
-            Self::Flag(setting, _) => setting.name().to_owned(),
+            Self::Name(_) => "name",
+            Self::Alias(_) => "alias",
+            Self::Flag(setting, _) => setting.name(),
         }
     }
 
@@ -263,6 +263,14 @@ impl Patch {
             Self::Flag(setting, on) => (setting.name(), Value::from(*on)),
         };
         serde_json::json!({ "op": "replace", "path": format!("/{path}"), "value": value })
+    }
+}
+
+impl Tenant {
+    /// Whether Qlik Cloud does not show a field that a [`Patch`] sets, by its name there: all of them are optional.
+    pub fn hides(&self, field: &str) -> bool {
+        let flag = Setting::ALL.into_iter().find(|setting| setting.name() == field);
+        flag.map_or(field == "name" && self.name.is_none(), |setting| self.settings.get(setting).is_none())
     }
 }
 

@@ -64,7 +64,7 @@ async fn scene(row: &Row) -> Result<(Stage, e2e::stage::Operator), Error> {
 }
 
 /// Waits until the tenant is in use; where it was made without a hostname, does what the message says.
-async fn comes_into_use(stage: &Stage) -> Result<&'static str, Error> {
+pub(super) async fn comes_into_use(stage: &Stage) -> Result<&'static str, Error> {
     let done = |t: &QlikTenant| (is_ready(t) && in_phase(t, "Ready")) || reason(t) == "HostnameUnknown";
     let acme = stage.until("acme", "is in use, or asks", done).await?;
     if is_ready(&acme) {

@@ -15,7 +15,7 @@ const LIMIT: usize = 10;
 const RING: &str = "qlik-operator-deactivations";
 
 fn many() -> usize {
-    if std::env::var_os("NIGHTLY").is_some() { 200 } else { 25 }
+    if e2e::nightly::nightly() { 200 } else { 25 }
 }
 
 async fn operator(stage: &Stage, limit: &str) -> Operator {

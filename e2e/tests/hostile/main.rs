@@ -8,6 +8,7 @@ mod crossing;
 mod dates;
 mod fields;
 mod forgotten;
+mod inside;
 mod limit;
 mod matrix;
 mod ownership;

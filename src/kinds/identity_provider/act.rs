@@ -37,7 +37,7 @@ pub(super) async fn act(
         Step::Create { role, kid } => work.create(*role, kid.as_deref(), draft).await,
         Step::Bind(id) => work.noted(bound(id, draft)),
         Step::Adopt(id) => work.noted(adopted(id, draft)),
-        Step::Retire(id, at) => work.noted(retiring(id, *at, draft)),
+        Step::Retire(id, at) => work.noted(retiring(work.provider(id)?, *at, draft)),
         Step::Forget => work.noted(work.forgotten(draft)),
         Step::Succeed(at) => work.noted(work.succeeded(*at, draft)?),
         Step::Change(id, changes) => work.change(id, changes, draft).await,
@@ -57,8 +57,11 @@ pub(super) struct Work<'a> {
 fn bound(id: &ProviderId, draft: Draft) -> Draft {
     let was_successor = draft.successor.clone().filter(|successor| successor.id == id.as_str());
     let fingerprint = was_successor.as_ref().and_then(|successor| successor.fingerprint.clone());
+    let key_id = was_successor.as_ref().and_then(|successor| successor.key_id.clone());
     Draft {
         provider_id: Some(id.to_string()),
+        key_id,
+        active: None,
         fingerprint,
         successor: draft.successor.clone().filter(|_| was_successor.is_none()),
         retiring: without(&draft, id),
@@ -67,13 +70,15 @@ fn bound(id: &ProviderId, draft: Draft) -> Draft {
 }
 
 fn adopted(id: &ProviderId, draft: Draft) -> Draft {
-    let successor = Some(SuccessorProvider { id: id.to_string(), fingerprint: None });
+    let key_id = draft.retiring.iter().find(|one| one.id == id.as_str()).and_then(|one| one.key_id.clone());
+    let successor = Some(SuccessorProvider { id: id.to_string(), fingerprint: None, key_id });
     Draft { successor, retiring: without(&draft, id), ..draft }
 }
 
-fn retiring(id: &ProviderId, at: Timestamp, mut draft: Draft) -> Draft {
-    draft.successor.take_if(|successor| successor.id == id.as_str());
-    draft.retiring.push(RetiringProvider { id: id.to_string(), retires_at: whole_seconds(at) });
+fn retiring(provider: &IdentityProvider, at: Timestamp, mut draft: Draft) -> Draft {
+    let (id, key_id) = (provider.id.to_string(), provider.kid().map(str::to_owned));
+    draft.successor.take_if(|successor| successor.id == id);
+    draft.retiring.push(RetiringProvider { id, retires_at: whole_seconds(at), key_id });
     draft
 }
 
@@ -132,7 +137,7 @@ impl Work<'_> {
         self.cx.ledger.safe(&self.uid());
         let here = self.sight.parent.as_ref().map(|parent| parent.id.to_string());
         let moved = draft.tenant.as_ref().map(|tenant| tenant.id.clone()) != here;
-        let draft = Draft { provider_id: None, fingerprint: None, not_compared: Vec::new(), ..draft };
+        let draft = Draft { provider_id: None, key_id: None, fingerprint: None, not_compared: Vec::new(), ..draft };
         if !moved {
             return draft;
         }
@@ -143,9 +148,14 @@ impl Work<'_> {
     fn succeeded(&self, at: Timestamp, mut draft: Draft) -> Result<Draft, Error> {
         let successor = draft.successor.take().ok_or(Error::Raced)?;
         if let Some(former) = draft.provider_id.take() {
-            draft.retiring.push(RetiringProvider { id: former, retires_at: whole_seconds(at) });
+            draft.retiring.push(RetiringProvider {
+                id: former,
+                retires_at: whole_seconds(at),
+                key_id: draft.key_id.take(),
+            });
         }
         (draft.provider_id, draft.fingerprint) = (Some(successor.id), successor.fingerprint);
+        draft.key_id = successor.key_id;
         // The key in use has been so from now on.
         let kid = self.sight.seen.successor().and_then(IdentityProvider::kid);
         if let Some(kid) = kid.filter(|kid| draft.keys.iter().all(|key| key.id != *kid)) {

@@ -5,7 +5,8 @@ use super::act::{Draft, Outcome, Work};
 use super::report;
 use crate::crd::{SuccessorProvider, VerificationStatus};
 use crate::engine::{Acted, Error};
-use crate::plan::identity_provider::{Change, Print, Role, differing, unchangeable};
+use crate::plan::drift::Written;
+use crate::plan::identity_provider::{Change, Print, Role, differing, unchangeable, written_unseen};
 use crate::plan::intent::IntentStep;
 use crate::qlik::{
     self, IdentityProvider, NewIdentityProvider, Options, Protocol, ProviderChange, ProviderId, TenantApi,
@@ -28,24 +29,32 @@ impl Work<'_> {
         fence::still_the_same(self.object, &nonce, self.cx).await?;
         let paid = fence::has_turn(self.object, self.cx);
         let made = fence::announced(&nonce, api.create_identity_provider(&new, paid), self.cx).await?;
-        let provider = made.provider;
+        let mut provider = made.provider;
+        provider.written_kid = kid.map(str::to_owned);
         self.cx.ledger.made(&self.uid(), provider.id.as_str());
         self.touch();
         let mut draft = Draft { settled_intent: Some(nonce), ..draft };
-        draft.not_compared.extend(self.shown_otherwise(&provider));
-        draft.not_compared.sort();
-        draft.not_compared.dedup();
-        let (id, print) = (provider.id.to_string(), self.sight.fingerprint.clone());
+        draft.not_compared = self.not_compared(&provider);
+        if role == Role::Only {
+            // The whole manifest is written, but that it is in use.
+            draft.not_compared.extend(written_unseen(&self.sight.want, &provider));
+            draft.active = None;
+        }
+        let (id, print, key_id) = (provider.id.to_string(), self.sight.fingerprint.clone(), kid.map(str::to_owned));
         if self.sight.want.tried {
             draft.verification = self.trial(&provider, made.version.clone());
         }
         let print = print.filter(|_| !self.sight.want.tried);
         match role {
-            Role::Only => (draft.provider_id, draft.fingerprint) = (Some(id), print),
-            Role::Successor => draft.successor = Some(SuccessorProvider { id, fingerprint: print }),
+            Role::Only => (draft.provider_id, draft.fingerprint, draft.key_id) = (Some(id), print, key_id),
+            Role::Successor => draft.successor = Some(SuccessorProvider { id, fingerprint: print, key_id }),
         }
         // The mark finds it again, so the status of the whole pass is soon enough.
-        self.knowing(draft, |mine| mine.push(provider))
+        let mut known = self.knowing(draft, |mine| mine.push(provider))?;
+        if let Some(sight) = known.seen.as_mut().filter(|_| role == Role::Only) {
+            sight.seen.written.outdated = false;
+        }
+        Ok(known)
     }
 
     fn new_provider(&self, kid: Option<&str>) -> Result<NewIdentityProvider, Error> {
@@ -81,12 +90,26 @@ impl Work<'_> {
         Ok(json!({ "kid": kid, "pem": pem }))
     }
 
+    /// What of a provider cannot be compared, now that its options were written: what is known of it that they do not
+    /// concern, what Qlik Cloud shows otherwise, and the options themselves where they are not there.
+    fn not_compared(&self, provider: &IdentityProvider) -> Vec<String> {
+        let known = self.sight.seen.written.not_compared.iter().filter(|field| provider.hides(field)).cloned();
+        let (written, there) = if self.sight.want.tried {
+            ("pendingOptions", provider.pending_options.is_some())
+        } else {
+            ("options", provider.options.is_some())
+        };
+        let mut fields: Vec<_> = known.chain(self.shown_otherwise(provider)).collect();
+        fields.extend((!there).then(|| written.to_owned()));
+        fields
+    }
+
     /// Fields of a provider just written that Qlik shows otherwise. To write them again would not help.
     fn shown_otherwise(&self, provider: &IdentityProvider) -> Vec<String> {
         let want = &self.sight.want;
         let mut seen = self.sight.seen.clone();
         (seen.record.current, seen.record.print) = (Some(provider.id.clone()), Print::Same);
-        seen.record.not_compared.clear();
+        seen.written.not_compared.clear();
         let shown = provider.options.as_ref().or(provider.pending_options.as_ref());
         let options = shown.map(|shown| differing(want, shown)).unwrap_or_default();
         let fields = unchangeable(want, provider, &seen).into_iter().filter(|field| *field != "options");
@@ -123,13 +146,15 @@ impl Work<'_> {
             self.touch_all()?;
         }
         let mut after = self.provider(id)?.clone();
+        self.note_fields(&after, changes, &mut draft);
         for change in changes {
             self.apply(*change, &mut after);
         }
         if changes.iter().any(|change| matches!(change, Change::Options | Change::Pending)) {
             // What was written is read back once: how Qlik shows it, and the version that is to be tried.
             let found = api.identity_provider(id).await?.ok_or(Error::Raced)?;
-            draft.not_compared = self.shown_otherwise(&found.provider);
+            let top = draft.not_compared.iter().filter(|field| after.hides(field)).cloned().collect::<Vec<_>>();
+            draft.not_compared = top.into_iter().chain(self.not_compared(&found.provider)).collect();
             if changes.contains(&Change::Pending) {
                 draft.verification = self.trial(&found.provider, found.version.clone());
             } else {
@@ -138,6 +163,18 @@ impl Work<'_> {
             after = found.provider;
         }
         self.knowing(draft, |mine| replace(mine, after))
+    }
+
+    /// What is on record once these fields of the provider in use are written.
+    fn note_fields(&self, provider: &IdentityProvider, changes: &[Change], draft: &mut Draft) {
+        if Some(&provider.id) != self.sight.seen.record.current.as_ref() {
+            return;
+        }
+        let fields: Vec<_> = changes.iter().map(|change| change.field()).collect();
+        let written = &self.sight.seen.written;
+        let Written { drift, not_compared, .. } =
+            written.after(&fields, |field| provider.hides(field), self.cx.clock.now());
+        (draft.drift, draft.not_compared) = (drift, not_compared);
     }
 
     fn note_print(&self, id: &ProviderId, draft: &mut Draft) {
@@ -151,6 +188,7 @@ impl Work<'_> {
     /// What a change makes of a provider: Qlik answers it with nothing. It is looked at again soon.
     fn apply(&self, change: Change, provider: &mut IdentityProvider) {
         let want = &self.sight.want;
+        provider.hidden.retain(|field| *field != change.field());
         match change {
             Change::Active(active) => provider.active = active,
             Change::Description => provider.description.clone_from(&want.description),
@@ -175,14 +213,15 @@ impl Work<'_> {
             Some(_) | None => draft.fingerprint = print,
         }
         let mut after = self.provider(id)?.clone();
-        after.options = after.pending_options.take();
+        after.options = after.pending_options.take().or_else(|| Some(self.sight.want.options.clone()));
+        draft.not_compared.retain(|field| field != "pendingOptions");
         after.pending_state = None;
         self.knowing(draft, |mine| replace(mine, after))
     }
 
     /// Puts one provider in the place of another. Where Qlik Cloud does that in one, nobody is locked out for a moment;
     /// else the former one goes first, and comes back when the new one cannot be put in use.
-    pub(super) async fn switch(&self, from: &ProviderId, to: &ProviderId, draft: Draft) -> Outcome {
+    pub(super) async fn switch(&self, from: &ProviderId, to: &ProviderId, mut draft: Draft) -> Outcome {
         let api = self.api()?;
         let set = async |id: &ProviderId, active| {
             api.change_identity_provider(id, &[ProviderChange::Active(active)], None).await
@@ -202,6 +241,8 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         }
         self.touch_all()?;
+        // It may not be seen that this was done.
+        draft.active = Some(true);
         Ok(Acted::look_again(draft))
     }
 

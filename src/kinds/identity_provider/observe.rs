@@ -14,8 +14,9 @@ use crate::keys::PublicKey;
 use crate::plan::Deletion;
 use crate::plan::Finding;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::fingerprint::{Comparison, Fingerprint, Key, compare};
-use crate::plan::identity_provider::{Desired, Print, Record, SecretSeen, Seen, Trial, is_live};
+use crate::plan::identity_provider::{Desired, Print, Record, SecretSeen, Seen, Trial, is_live, waits_for_trial};
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
 use crate::qlik::{self, IdentityProvider, ProviderId, Secret};
@@ -99,7 +100,9 @@ fn from_object(object: &QlikIdentityProvider, draft: &QlikIdentityProviderStatus
         intent: IntentSeen::read(annotation, known),
         looked: false,
         mine: Vec::new(),
+        unmarked: Vec::new(),
         record: record(draft, None)?,
+        written: written(draft, draft.observed_generation != object.metadata.generation),
         version: None,
         rival: None,
         occupant: None,
@@ -125,14 +128,20 @@ fn record(draft: &QlikIdentityProviderStatus, now: Option<&String>) -> Result<Re
         print: print(draft.fingerprint.as_ref()),
         successor_print: print(successor.and_then(|successor| successor.fingerprint.as_ref())),
         trial: trial.transpose()?,
+        active: draft.active,
         key_since: None,
-        not_compared: draft.not_compared.clone(),
     })
+}
+
+fn written(draft: &QlikIdentityProviderStatus, outdated: bool) -> Written {
+    Written { drift: draft.drift.clone(), not_compared: draft.not_compared.clone(), outdated }
 }
 
 /// What is known after a step of our own: the providers as they are now, and what the draft says of them.
 pub(super) fn after(mut sight: Sight, draft: &QlikIdentityProviderStatus) -> Result<Sight, Error> {
     sight.seen.record = record(draft, sight.fingerprint.as_ref())?;
+    sight.seen.written = written(draft, sight.seen.written.outdated);
+    remember(&mut sight.seen.mine, &sight.want, draft);
     key_since(&mut sight.seen, draft);
     let trial = sight.seen.record.trial.clone();
     sight.seen.version = trial.and_then(|trial| Some((trial.id, trial.version?)));
@@ -142,6 +151,23 @@ pub(super) fn after(mut sight: Sight, draft: &QlikIdentityProviderStatus) -> Res
         *call = Call::Closed;
     }
     Ok(sight)
+}
+
+/// What is known of the object's own providers where Qlik Cloud does not show it: their keys, and whether they are for people.
+fn remember(mine: &mut [IdentityProvider], want: &Desired, draft: &QlikIdentityProviderStatus) {
+    let successor = draft.successor.as_ref();
+    for provider in mine {
+        provider.interactive |= provider.hides_its_kind() && want.interactive;
+        let is = |id: &str| id == provider.id.as_str();
+        let kid = if draft.provider_id.as_deref().is_some_and(is) {
+            draft.key_id.as_ref()
+        } else if let Some(successor) = successor.filter(|successor| is(&successor.id)) {
+            successor.key_id.as_ref()
+        } else {
+            draft.retiring.iter().find(|one| is(&one.id)).and_then(|one| one.key_id.as_ref())
+        };
+        provider.written_kid = kid.cloned();
+    }
 }
 
 /// Since when the key in use is.
@@ -186,7 +212,7 @@ impl Look<'_> {
             sight.want = Desired::read(&self.object.spec, self.marker, self.given_key().await?);
             self.compare_prints(&mut sight)?;
         }
-        match self.providers(&mut sight.seen).await {
+        match self.providers(&sight.want, &mut sight.seen).await {
             Ok(()) => sight.seen.looked = true,
             Err(Error::Qlik(error)) if matches!(root(&error), qlik::Error::TenantDisabled(_)) => {
                 // The tenant was deactivated and its own object does not say so yet.
@@ -235,7 +261,7 @@ impl Look<'_> {
     }
 
     /// The object's own providers, and who stands in their way.
-    async fn providers(&self, seen: &mut Seen) -> Result<(), Error> {
+    async fn providers(&self, want: &Desired, seen: &mut Seen) -> Result<(), Error> {
         let api = self.parent.api(self.cx);
         let list = api.recent_identity_providers(self.newer_than(seen)).await?;
         let uid = self.object.uid().unwrap_or_default();
@@ -254,9 +280,22 @@ impl Look<'_> {
             }
         }
         seen.mine = mine;
+        remember(&mut seen.mine, want, self.draft);
+        if let Some(current) = seen.current().cloned() {
+            // What is shown again can be compared again.
+            let shown = |field: &str| match field {
+                "options" => current.options.is_some(),
+                "pendingOptions" => current.pending_options.is_some(),
+                _ => current.shows(field),
+            };
+            seen.written.not_compared.retain(|field| !shown(field));
+        }
         if seen.deletion == Deletion::None {
             let others = Others { object: self.object, parent: self.parent, cx: self.cx };
             seen.rival = others.rival();
+            if seen.mine.is_empty() && matches!(seen.intent, IntentSeen::Found { call: Call::Unknown, .. }) {
+                seen.unmarked = others.unmarked(&list, want);
+            }
             seen.occupant = others.occupant(&list, &seen.mine);
         }
         Ok(())
@@ -267,7 +306,9 @@ impl Look<'_> {
         match Marker::split(&provider.description).1 {
             Some(mark) if mark == *self.marker => true,
             // Of a former object of this name; one of another protocol cannot take its place.
-            Some(mark) => mark.same_place(self.marker) && provider.protocol == self.protocol(),
+            Some(mark) => {
+                mark.same_place(self.marker) && (provider.hides("protocol") || provider.protocol == self.protocol())
+            }
             None => known.contains(&provider.id),
         }
     }
@@ -302,7 +343,7 @@ impl Look<'_> {
     async fn read_trial(&self, sight: &mut Sight) -> Result<(), Error> {
         let seen = &sight.seen;
         let waits =
-            |p: &&IdentityProvider| sight.want.tried && p.pending_options.is_some() && !is_live(&sight.want, p, seen);
+            |p: &&IdentityProvider| sight.want.tried && waits_for_trial(p, seen) && !is_live(&sight.want, p, seen);
         let Some(id) = seen.on_trial().filter(waits).map(|provider| provider.id.clone()) else {
             return Ok(());
         };

@@ -11,7 +11,9 @@ use crate::engine::{Note, SideFacts};
 use crate::plan::Deletion;
 use crate::plan::Finding;
 use crate::plan::child::Place;
-use crate::plan::identity_provider::{Change, KeySource, Print, Role, SecretSeen, Step, is_live, rotates_at};
+use crate::plan::identity_provider::{
+    Change, KeySource, Print, Role, SecretSeen, Step, is_live, rotates_at, waits_for_trial,
+};
 use crate::plan::status::{Verdict, conditions};
 use crate::qlik::{IdentityProvider, PendingState, Protocol};
 use jiff::Timestamp;
@@ -51,7 +53,11 @@ pub(super) fn reflect(object: &QlikIdentityProvider, sight: &Sight, mut draft: S
     };
     let host = parent.host.hostname();
     draft.recovery_address = want.interactive.then(|| format!("https://{host}/login/recover"));
-    draft.active = seen.current().map(|current| current.active);
+    // What is not shown stays as it was last seen, or written.
+    if seen.current().is_none_or(|current| !current.hides("active")) {
+        draft.active = seen.current().map(|current| current.active);
+    }
+    draft.not_compared.clone_from(&seen.written.not_compared);
     if !seen.mine.is_empty() {
         draft.tenant = Some(parent.record());
     }
@@ -72,7 +78,7 @@ fn note_trial(sight: &Sight, host: &str, draft: &mut Status) {
     let (want, seen) = (&sight.want, &sight.seen);
     let known = draft.verification.take();
     let live = |provider: &IdentityProvider| is_live(want, provider, seen);
-    let waiting = seen.on_trial().filter(|p| want.tried && p.pending_options.is_some() && !live(p));
+    let waiting = seen.on_trial().filter(|p| want.tried && waits_for_trial(p, seen) && !live(p));
     if let Some(provider) = waiting {
         let known = known.filter(|trial| trial.provider_id == provider.id.as_str());
         let (version, fingerprint) = known.map(|trial| (trial.version, trial.fingerprint)).unwrap_or_default();
@@ -85,7 +91,7 @@ fn note_trial(sight: &Sight, host: &str, draft: &mut Status) {
     };
     // Promoted by a call whose answer was lost.
     let promoted = known.filter(|trial| trial.provider_id == current.id.as_str()).and_then(|trial| trial.fingerprint);
-    if let Some(fingerprint) = promoted.filter(|_| current.pending_options.is_none()) {
+    if let Some(fingerprint) = promoted.filter(|_| !waits_for_trial(current, seen)) {
         draft.fingerprint = Some(fingerprint);
     } else if seen.record.print == Print::Unknown && (want.tried || want.protocol == Protocol::Saml) {
         draft.fingerprint.clone_from(&sight.fingerprint);
@@ -100,6 +106,7 @@ fn note_keys(object: &QlikIdentityProvider, sight: &Sight, draft: &mut Status) {
         return;
     };
     let Some(current) = seen.current() else { return };
+    draft.key_id = current.kid().map(str::to_owned);
     let since = |provider: &IdentityProvider| {
         let known = draft.keys.iter().find(|key| Some(key.id.as_str()) == provider.kid()).map(|key| key.created_at.0);
         known.or(provider.created).unwrap_or_default()
@@ -153,6 +160,7 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
         purge_at: None,
         secret: secret(sight),
         offboarding: None,
+        not_compared: sight.seen.written.not_compared.clone(),
     }
 }
 
@@ -177,11 +185,9 @@ fn secret(sight: &Sight) -> Option<Finding> {
         SecretSeen::Ours(keys) => {
             let kid = keys.current.as_ref().map(|pair| pair.kid.as_str());
             let works = kid.is_some()
-                && sight
-                    .seen
-                    .mine
-                    .iter()
-                    .any(|provider| provider.active && provider.kid().is_none_or(|have| Some(have) == kid));
+                && sight.seen.mine.iter().any(|provider| {
+                    (provider.active || provider.hides("active")) && provider.kid().is_none_or(|have| Some(have) == kid)
+                });
             if works && (keys.in_sync || keys.staged.is_some()) {
                 let message = format!("Secret {name} carries what the app needs");
                 return Some(Finding::passing(Phase::Ready, Reason::Settled, message));

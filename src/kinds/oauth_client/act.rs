@@ -6,8 +6,11 @@ use super::super::parent::Parent;
 use super::{Sight, observe};
 use crate::crd::{CHILD_FINALIZER, QlikOAuthClient, QlikOAuthClientStatus, Reason};
 use crate::engine::{Acted, Context, Error, api_of, write};
+use crate::plan::drift::Written;
 use crate::plan::intent::IntentStep;
-use crate::plan::oauth_client::{Authentication, Carried, Found, SecretSeen, Step};
+use crate::plan::oauth_client::{
+    Authentication, CONSENT, Carried, Found, SecretSeen, Seen, Step, fields, written_unseen,
+};
 use crate::qlik::{self, NewOauthClient, OauthClient, OauthClientChange, OauthClientId};
 use kube::ResourceExt;
 use serde_json::json;
@@ -35,11 +38,11 @@ pub(super) async fn act(
             if !work.api()?.set_consent(work.id()?, *consent).await? {
                 return Err(no_connection(work.id()?));
             }
-            work.knowing(draft, |client| client.consent = Some(*consent))
+            work.knowing((draft, work.after_consent()), |client| client.consent = Some(*consent))
         }
         Step::Publish => {
             let at = work.api()?.publish_oauth_client(work.id()?).await?;
-            work.knowing(draft, |client| client.published_at = Some(at))
+            work.knowing((draft, work.sight.seen.written.clone()), |client| client.published_at = Some(at))
         }
         Step::Reserve { issued, before } => {
             work.reserve(issued, before).await?;
@@ -55,7 +58,8 @@ pub(super) async fn act(
         }
         Step::Discard { hint, .. } => {
             work.api()?.delete_client_secret(work.id()?, hint).await?;
-            work.knowing(draft, |client| client.secrets.retain(|secret| secret.hint != *hint))
+            let written = work.sight.seen.written.clone();
+            work.knowing((draft, written), |client| client.secrets.retain(|secret| secret.hint != *hint))
         }
         Step::Delete(id) => {
             let deleted = work.api()?.delete_oauth_client(id).await;
@@ -97,7 +101,7 @@ impl Work<'_> {
     fn client(&self) -> Result<&OauthClient, Error> {
         match &self.sight.seen.client {
             Found::One(client) => Ok(client),
-            Found::NotAsked | Found::None | Found::Many(_) => Err(Error::Raced),
+            Found::NotAsked | Found::None | Found::Many(_) | Found::Unmarked(_) => Err(Error::Raced),
         }
     }
 
@@ -155,10 +159,13 @@ impl Work<'_> {
         self.touch();
         // The next object of this name must not look for it in a list from before.
         self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
-        let draft = self.bound(&client.id, draft);
+        // The whole manifest is written; what the answer does not show of it cannot be compared.
+        let unseen = written_unseen(want, &self.sight.seen, &client, self.cx.clock.now());
+        let written = Written { not_compared: unseen, ..Written::default() };
+        let draft = Draft { not_compared: written.not_compared.clone(), ..self.bound(&client.id, draft) };
         match self.deliver_first(&client, secret, key).await {
             Ok(secret) => {
-                let mut seen = self.sight.seen.clone();
+                let mut seen = Seen { written, ..self.sight.seen.clone() };
                 seen.id = Some(client.id.clone());
                 (seen.client, seen.secret, seen.rotate) = (Found::One(Box::new(client)), secret, None);
                 Ok(Acted { object: None, draft, seen: Some(self.sight_of(seen)), persist: true })
@@ -181,20 +188,38 @@ impl Work<'_> {
         if unasked.is_some() {
             return Ok(Acted::look_again(draft));
         }
-        self.knowing(draft, |client| changes.iter().for_each(|change| client.apply(change)))
+        let (client, fields) = (self.client()?, fields(changes));
+        let written = self.sight.seen.written.after(&fields, |field| client.hides(field), self.cx.clock.now());
+        self.knowing((draft, written), |client| changes.iter().for_each(|change| client.apply(change)))
+    }
+
+    /// What is on record once the consent is set. Beside fields that were written in this pass it is not counted again.
+    fn after_consent(&self) -> Written {
+        let written = &self.sight.seen.written;
+        let before = self.object.status.as_ref().and_then(|status| status.drift.as_ref());
+        if written.drift.as_ref() == before {
+            written.after(&[CONSENT], |_| false, self.cx.clock.now())
+        } else {
+            written.clone()
+        }
     }
 
     /// The step's effect taken as seen: Qlik answers it with nothing. It is looked at again soon.
-    fn knowing(&self, draft: Draft, change: impl FnOnce(&mut OauthClient)) -> Result<Acted<QlikOAuthClient>, Error> {
+    fn knowing(
+        &self,
+        (draft, written): (Draft, Written),
+        change: impl FnOnce(&mut OauthClient),
+    ) -> Result<Acted<QlikOAuthClient>, Error> {
         self.touch();
+        let draft = Draft { drift: written.drift.clone(), ..draft };
         let mut client = self.client()?.clone();
         change(&mut client);
-        let mut seen = self.sight.seen.clone();
+        let mut seen = Seen { written, ..self.sight.seen.clone() };
         seen.client = Found::One(Box::new(client));
         Ok(Acted { seen: Some(self.sight_of(seen)), ..Acted::look_again(draft) })
     }
 
-    fn sight_of(&self, seen: crate::plan::oauth_client::Seen) -> Box<Sight> {
+    fn sight_of(&self, seen: Seen) -> Box<Sight> {
         Box::new(Sight {
             want: self.sight.want.clone(),
             seen,

@@ -9,11 +9,12 @@ use crate::crd::{
     CHILD_FINALIZER, ClientAuth, INTENT, Phase, PublicKeyRef, QlikOAuthClient, QlikOAuthClientStatus, REQUESTED_AT,
     ROTATE_AT, Reason,
 };
-use crate::engine::{Context, Error, root};
+use crate::engine::{Context, Error, Lean, root};
 use crate::keys::{Algorithm, PublicKey};
 use crate::plan::Deletion;
 use crate::plan::Finding;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::marker::Marker;
 use crate::plan::oauth_client::{Carried, Desired, Found, Issued, SecretSeen, Seen};
@@ -104,6 +105,11 @@ fn from_object(object: &QlikOAuthClient, draft: &QlikOAuthClientStatus, cx: &Con
         client: Found::NotAsked,
         foreign_mark: false,
         missing_since: draft.missing_since.as_ref().map(|at| at.0),
+        written: Written {
+            drift: draft.drift.clone(),
+            not_compared: draft.not_compared.clone(),
+            outdated: draft.observed_generation != object.metadata.generation,
+        },
         secret: SecretSeen::NotWanted,
         known: draft.issued.iter().map(known).collect(),
         me: None,
@@ -166,6 +172,11 @@ impl Look<'_> {
         {
             client.consent = self.parent.api(self.cx).consent(&client.id).await?;
         }
+        if let Found::One(client) = &mut seen.client {
+            seen.written.not_compared.retain(|field| client.hides(field));
+            // Qlik Cloud cannot take it back, so what was seen once stays so where it is not shown.
+            client.published_at = client.published_at.or(self.draft.published_at.as_ref().map(|at| at.0));
+        }
         if let Found::One(client) = &seen.client {
             seen.foreign_mark = self.is_foreign(&seen, client).await?;
             seen.me = self.me(&seen, client).await?;
@@ -202,7 +213,11 @@ impl Look<'_> {
     async fn client(&self, seen: &Seen) -> Result<Found, Error> {
         let (api, now) = (self.parent.api(self.cx), self.cx.clock.monotonic());
         let Some(id) = &seen.id else {
-            let found = self.marked(&api.recent_oauth_clients(self.newer_than_object(seen, now)).await?);
+            let list = api.recent_oauth_clients(self.newer_than_object(seen, now)).await?;
+            let found = self.marked(&list);
+            if found == Found::None && matches!(seen.intent, IntentSeen::Found { call: Call::Unknown, .. }) {
+                return Ok(self.unmarked(&list));
+            }
             if found == Found::None && seen.deletion == Deletion::None && self.is_about_to_announce(seen) {
                 fence::take_turn(self.object, api.pay_for_write(), self.cx).await?;
             }
@@ -278,6 +293,24 @@ impl Look<'_> {
             [one] => Found::One(Box::new((*one).clone())),
             many => Found::Many(many.iter().map(|client| client.id.clone()).collect()),
         }
+    }
+
+    /// The clients of which it cannot be told whether they are what a lost call made: no description is shown of them.
+    fn unmarked(&self, list: &[OauthClient]) -> Found {
+        let spec = &self.object.spec;
+        let alike = |client: &&OauthClient| {
+            client.hides("description") && client.name == spec.client_name && client.app_type == spec.app_type.as_str()
+        };
+        let theirs = |id: &str| {
+            let holds = |other: &Lean<QlikOAuthClient>| {
+                let status = other.0.0.as_ref().ok().and_then(|other| other.status.as_ref());
+                status.and_then(|status| status.client_id.as_deref()) == Some(id)
+            };
+            self.cx.caches.oauth_clients.iter().any(|store| store.find(holds).is_some())
+        };
+        let ids: Vec<_> =
+            list.iter().filter(alike).map(|client| client.id.clone()).filter(|id| !theirs(id.as_str())).collect();
+        if ids.is_empty() { Found::None } else { Found::Unmarked(ids) }
     }
 
     /// As whom the operator makes secrets: asked only where a secret needs an explanation.

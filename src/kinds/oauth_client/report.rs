@@ -41,6 +41,7 @@ pub(super) fn reflect(
     }
     draft.client_id = Some(client.id.to_string());
     draft.tenant = sight.parent.as_ref().map(|parent| parent.record()).or(draft.tenant);
+    draft.not_compared.clone_from(&sight.seen.written.not_compared);
     draft.published_at = client.published_at.map(whole_seconds);
     if let SecretSeen::Ours(carried) = &sight.seen.secret {
         draft.issued = carried.issued.iter().map(shown).collect();
@@ -104,6 +105,7 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
         purge_at: None,
         secret: secret(sight),
         offboarding: None,
+        not_compared: sight.seen.written.not_compared.clone(),
     }
 }
 
@@ -128,7 +130,8 @@ fn secret(sight: &Sight) -> Option<Finding> {
     let Found::One(client) = &sight.seen.client else {
         return None;
     };
-    let known = |issued: &Issued| client.secrets.iter().any(|secret| secret.hint == issued.id);
+    let known =
+        |issued: &Issued| client.hides("clientSecrets") || client.secrets.iter().any(|secret| secret.hint == issued.id);
     let works = match sight.want.authentication {
         Authentication::Secret => carried.current().is_some_and(known),
         Authentication::GeneratedKey => carried.is_whole(),

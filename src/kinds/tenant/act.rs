@@ -4,13 +4,13 @@ mod creation;
 mod record;
 
 use super::{Sight, gather, letting_go, limit, observe, ownership, released, requested};
-use crate::crd::{Drift, FINALIZER, Lifecycle, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, whole_seconds};
+use crate::crd::{FINALIZER, Lifecycle, QlikTenant, QlikTenantStatus, RESTART_PURGE_WINDOW, whole_seconds};
 use crate::engine::{Acted, Context, Error, api_of, within, write};
 use crate::kinds::fence;
 use crate::kinds::records::{self, Dates};
 use crate::plan::intent::{Intent, IntentStep};
 use crate::plan::offboarding::history::State;
-use crate::plan::tenant::{Announcement, Bound, DriftSeen, Seen, Step, View};
+use crate::plan::tenant::{Announcement, Bound, Seen, Step, View};
 use crate::qlik::{self, Credential, Hostname, Patch, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -143,7 +143,9 @@ impl Work<'_> {
             _ if observe::may_be_too_new(&draft, &error, self.cx) => observe::not_ready_yet(),
             _ => error.into(),
         })?;
-        let draft = QlikTenantStatus { drift: self.drift_after(changes), ..draft };
+        let fields: Vec<_> = changes.iter().map(Patch::field).collect();
+        let written = self.sight.seen.written.after(&fields, |field| before.hides(field), self.cx.clock.now());
+        let draft = QlikTenantStatus { drift: written.drift.clone(), ..draft };
         let mut after = before.clone();
         for change in changes {
             match change {
@@ -155,19 +157,9 @@ impl Work<'_> {
                 Patch::Flag(setting, value) => after.settings.set(*setting, *value),
             }
         }
-        let seen = self.knowing(&after, &draft)?;
-        Ok(Acted { object: None, draft, seen: Some(seen), persist: false })
-    }
-
-    /// What the status tells of a correction; nothing where the manifest itself changed.
-    fn drift_after(&self, changes: &[Patch]) -> Option<Drift> {
-        if self.sight.seen.unwritten {
-            return None;
-        }
-        let fields = changes.iter().map(Patch::field).collect();
-        let DriftSeen { fields, times, at } =
-            DriftSeen::again(self.sight.seen.drift.as_ref(), fields, self.cx.clock.now());
-        Some(Drift { fields, times, corrected_at: whole_seconds(at) })
+        let mut known = self.knowing(&after, &draft)?;
+        known.seen.written = written;
+        Ok(Acted { object: None, draft, seen: Some(known), persist: false })
     }
 
     /// The one irreversible call. Right before it is asked live whom the tenant belongs to, and the object is read: it must

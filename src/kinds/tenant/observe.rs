@@ -11,9 +11,10 @@ use crate::crd::{
 use crate::engine::{Context, Error, root};
 use crate::kinds::{records, tenant_host};
 use crate::plan::Deletion;
+use crate::plan::drift::Written;
 use crate::plan::intent::{IntentSeen, IntentStep, Permit, TAKE_OVER};
 use crate::plan::tenant::{
-    AliasSeen, Asks, Bound, Desired, DriftSeen, Lookup, Seen, View, current_record, erasure_ahead, erasure_due,
+    AliasSeen, Asks, Bound, Desired, Lookup, Seen, View, current_record, erasure_ahead, erasure_due,
 };
 use crate::qlik::{self, Credential, Hostname, OrgStatus, TenantHost, TenantId};
 use jiff::Timestamp;
@@ -89,12 +90,11 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         bound: bound(tenant, draft, &uid, cx)?,
         hostless: hostless(draft, &uid, cx),
         pending_creation: draft.pending_creation.clone().or_else(|| cx.ledger.pending_creation(&uid)),
-        drift: draft.drift.as_ref().map(|drift| DriftSeen {
-            fields: drift.fields.clone(),
-            times: drift.times,
-            at: drift.corrected_at.0,
-        }),
-        unwritten: draft.observed_generation != tenant.metadata.generation,
+        written: Written {
+            drift: draft.drift.clone(),
+            not_compared: draft.not_compared.clone(),
+            outdated: draft.observed_generation != tenant.metadata.generation,
+        },
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
         other_owner: None,
         tenant: View::NotAsked,
@@ -228,6 +228,7 @@ impl Look<'_> {
                     let known = seen.bound.as_ref().map(|bound| bound.hostnames.clone());
                     tenant.hostnames = known.unwrap_or_else(|| vec![host.hostname().clone()]);
                 }
+                seen.written.not_compared.retain(|field| tenant.hides(field));
                 View::Active(tenant)
             }
             Ok(view) => view,

@@ -22,6 +22,9 @@ pub(super) fn reflect(tenant: &QlikTenant, sight: &Sight, mut draft: QlikTenantS
     if let Some((_, source)) = &sight.credentials {
         draft.credentials_source = Some(source.clone());
     }
+    if let View::Active(_) = &seen.tenant {
+        draft.not_compared.clone_from(&seen.written.not_compared);
+    }
     if let (Some(_), View::Active(tenant)) = (&seen.bound, &seen.tenant)
         && !tenant.hostnames.is_empty()
     {
@@ -122,6 +125,7 @@ pub(super) fn side_facts(sight: &Sight) -> SideFacts {
         looked,
         purge_at,
         secret: None,
+        not_compared: seen.written.not_compared.clone(),
         offboarding: sight.want.as_ref().and_then(|want| crate::plan::tenant::offboarding_ready(want, seen)),
     }
 }

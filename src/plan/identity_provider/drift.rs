@@ -94,7 +94,7 @@ fn entity_differs(metadata: &Value, shown: &Value) -> bool {
 
 /// Whether options in Qlik Cloud are the declared ones, as far as it can be told.
 fn is_declared(want: &Desired, shown: Option<&Value>, (print, seen): (Print, &Seen)) -> bool {
-    let tolerated = |name: &String| seen.record.not_compared.contains(name);
+    let tolerated = |name: &String| seen.written.not_compared.contains(name);
     shown.is_some_and(|shown| print != Print::Differs && differing(want, shown).iter().all(tolerated))
 }
 
@@ -103,7 +103,7 @@ fn print_of(provider: &IdentityProvider, seen: &Seen) -> Print {
     let id = Some(&provider.id);
     // What was written to be tried and waits no more was put in force, even if the answer to that was lost.
     let promoted = seen.record.trial.as_ref().filter(|trial| trial.id == provider.id);
-    if let Some(trial) = promoted.filter(|_| provider.pending_options.is_none()) {
+    if let Some(trial) = promoted.filter(|_| !waits_for_trial(provider, seen)) {
         return trial.print;
     }
     match (id == seen.record.current.as_ref(), id == seen.record.successor.as_ref()) {
@@ -113,9 +113,29 @@ fn print_of(provider: &IdentityProvider, seen: &Seen) -> Print {
     }
 }
 
+/// Options of a provider wait for a trial, as far as Qlik Cloud shows that.
+pub fn waits_for_trial(provider: &IdentityProvider, seen: &Seen) -> bool {
+    provider.pending_options.is_some() || seen.hides("pendingOptions")
+}
+
 /// The options in force are the declared ones.
 pub fn is_live(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> bool {
-    is_declared(want, provider.options.as_ref(), (print_of(provider, seen), seen))
+    let print = print_of(provider, seen);
+    if hides_options(provider, seen) {
+        // What was tried is in force only if that is on record; what was not is from the moment that it was written.
+        return if want.tried { print == Print::Same } else { print != Print::Differs };
+    }
+    is_declared(want, provider.options.as_ref(), (print, seen))
+}
+
+/// The provider has options in force, declared ones or others.
+pub(super) fn has_options(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> bool {
+    provider.options.is_some() || (hides_options(provider, seen) && is_live(want, provider, seen))
+}
+
+/// The options in force are not shown: they were not there when they had just been written, or there are none of any kind.
+fn hides_options(provider: &IdentityProvider, seen: &Seen) -> bool {
+    provider.options.is_none() && (seen.hides("options") || provider.pending_options.is_none())
 }
 
 /// The options that wait for a trial are the declared ones.
@@ -123,8 +143,9 @@ pub(super) fn is_pending(want: &Desired, provider: &IdentityProvider, seen: &See
     let written = seen.record.trial.as_ref().filter(|trial| trial.id == provider.id);
     let now = seen.version.as_ref().filter(|(id, _)| *id == provider.id).map(|(_, version)| version);
     // What nobody remembers having written is written again before a human tries it.
+    let hidden = provider.pending_options.is_none() && seen.hides("pendingOptions");
     written.is_some_and(|trial| trial.print == Print::Same)
-        && is_declared(want, provider.pending_options.as_ref(), (Print::Same, seen))
+        && (hidden || is_declared(want, provider.pending_options.as_ref(), (Print::Same, seen)))
         && match (written.and_then(|trial| trial.version.as_ref()), now) {
             (Some(written), Some(now)) => written == now,
             (Some(_) | None, _) => true,
@@ -143,14 +164,14 @@ pub fn unchangeable(want: &Desired, provider: &IdentityProvider, seen: &Seen) ->
             ("key", has_other_key(want, provider)),
         ],
         Protocol::Oidc | Protocol::Saml | Protocol::Other => vec![
-            ("provider", provider.provider != want.product),
-            ("interactive", provider.interactive != want.interactive),
+            ("provider", !provider.hides("provider") && provider.provider != want.product),
+            ("interactive", !provider.hides("interactive") && provider.interactive != want.interactive),
             ("createNewUsersOnLogin", matches!(users, (Some(want), Some(have)) if want != have)),
             // Only the options that are to be tried can be changed of a SAML provider.
             ("options", want.protocol == Protocol::Saml && !want.tried && !live),
         ],
     };
-    let counts = |name: &str| !seen.record.not_compared.iter().any(|tolerated| tolerated == name);
+    let counts = |name: &str| !seen.written.not_compared.iter().any(|tolerated| tolerated == name);
     fields.into_iter().filter(|(name, differs)| *differs && counts(name)).map(|(name, _)| name).collect()
 }
 
@@ -170,10 +191,18 @@ fn pem_of(provider: &IdentityProvider) -> Option<String> {
     Some(one_line(pem)).filter(|pem| pem.contains("BEGIN PUBLIC KEY"))
 }
 
+/// The names of what is declared and was written with the provider itself, and what Qlik Cloud does not show of it.
+pub fn written_unseen(want: &Desired, made: &IdentityProvider) -> Vec<String> {
+    let declared = [("description", true), ("postLogoutRedirectUri", want.post_logout_redirect_uri.is_some())];
+    let unseen = declared.into_iter().filter(|(field, declared)| *declared && made.hides(field));
+    unseen.map(|(field, _)| field.to_owned()).collect()
+}
+
 /// What has to be written so that a provider is as declared, being in use left aside.
 pub(super) fn changes(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> Vec<Change> {
     let mut changes = Vec::new();
-    if provider.description != want.description {
+    let hidden = |field: &str| provider.hides(field).then(|| seen.written.hidden_is_due(field));
+    if hidden("description").unwrap_or(provider.description != want.description) {
         changes.push(Change::Description);
     }
     if want.protocol == Protocol::Jwt {
@@ -183,7 +212,8 @@ pub(super) fn changes(want: &Desired, provider: &IdentityProvider, seen: &Seen) 
     if matches!(tolerance, (Some(want), Some(have)) if want != have) {
         changes.push(Change::ClockTolerance);
     }
-    if provider.post_logout_redirect_uri != want.post_logout_redirect_uri {
+    let other = provider.post_logout_redirect_uri != want.post_logout_redirect_uri;
+    if other && hidden("postLogoutRedirectUri").unwrap_or(true) {
         changes.push(Change::PostLogout);
     }
     if want.tried {

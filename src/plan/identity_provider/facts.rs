@@ -2,6 +2,7 @@
 
 use crate::plan::Deletion;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::intent::IntentSeen;
 use crate::qlik::{IdentityProvider, ProviderId};
 use jiff::Timestamp;
@@ -21,8 +22,13 @@ pub struct Seen {
     pub looked: bool,
     /// Providers that carry the mark of this object (or of a former one of its name), or that its status knows.
     pub mine: Vec<IdentityProvider>,
+    /// Providers that a creation of unknown outcome may have made: Qlik Cloud does not show their description, where the mark
+    /// would be, and they are otherwise like what was to be made.
+    pub unmarked: Vec<ProviderId>,
     /// What the status knows of them.
     pub record: Record,
+    /// What is on record of earlier writes to the one in use.
+    pub written: Written,
     /// The provider whose login is to be tried, and the version of its pending options.
     pub version: Option<(ProviderId, String)>,
     /// Another object of the tenant that asks for people's login and is older.
@@ -50,10 +56,10 @@ pub struct Record {
     pub successor_print: Print,
     /// The options that were last written to be tried.
     pub trial: Option<Trial>,
+    /// Whether the one in use for this object is active in Qlik Cloud, as last seen or written.
+    pub active: Option<bool>,
     /// Since when the key is in use.
     pub key_since: Option<Timestamp>,
-    /// Fields that Qlik shows otherwise than they were written.
-    pub not_compared: Vec<String>,
 }
 
 /// Options that were written to be tried.
@@ -86,6 +92,8 @@ pub struct Occupant {
     pub id: ProviderId,
     /// The younger object that it belongs to; `None` when it belongs to none.
     pub object: Option<String>,
+    /// Qlik Cloud shows that it is in use. Otherwise it may be.
+    pub shown: bool,
 }
 
 /// What stands under the name of the Secret to write.
@@ -126,6 +134,12 @@ pub struct Pair {
 }
 
 impl Seen {
+    /// Whether it is known that Qlik Cloud does not show options of this kind (`options`, `pendingOptions`): they were not
+    /// there when they had just been written.
+    pub(super) fn hides(&self, options: &str) -> bool {
+        self.written.not_compared.iter().any(|known| known == options)
+    }
+
     /// One of the object's providers.
     pub fn provider(&self, id: Option<&ProviderId>) -> Option<&IdentityProvider> {
         self.mine.iter().find(|provider| Some(&provider.id) == id)
@@ -158,7 +172,7 @@ impl Seen {
 
     /// The provider through which people log in now, as far as it is the object's own.
     pub fn reigning(&self) -> Option<&IdentityProvider> {
-        self.mine.iter().find(|provider| provider.active && provider.interactive)
+        self.mine.iter().find(|provider| provider.reigns())
     }
 }
 

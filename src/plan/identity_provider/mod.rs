@@ -14,7 +14,7 @@ mod replace;
 mod trial;
 
 pub use desired::{Desired, KeySource, Turnover};
-pub use drift::{differing, is_live, unchangeable};
+pub use drift::{differing, is_live, unchangeable, waits_for_trial, written_unseen};
 pub use facts::{Change, Keys, Occupant, Pair, Print, Record, Role, SecretSeen, Seen, Step, Trial};
 pub use keys::due as rotates_at;
 
@@ -68,12 +68,18 @@ fn conflict(want: &Desired, seen: &Seen) -> Option<Next<Step>> {
         return Some(conflicting(message));
     }
     match &seen.occupant {
-        Some(Occupant { id, object: None }) => Some(conflicting(format!(
-            "people log in through identity provider {id}, which no object here stands for: nothing is done here, and they go on \
-             logging in. {} Otherwise it was made in the tenant's administration: set spec.active: false here, and this one stands \
-             by until that one is given up",
-            child::other_cluster(&seen.intent)
-        ))),
+        Some(Occupant { id, object: None, shown }) => {
+            let (what, then) = if *shown {
+                ("people log in", "they go on logging in")
+            } else {
+                ("people may log in (Qlik Cloud does not show whether it is in use)", "it is left as it is")
+            };
+            Some(conflicting(format!(
+                "{what} through identity provider {id}, which no object here stands for: nothing is done here, and {then}. {} Otherwise it \
+                 was made in the tenant's administration: set spec.active: false here, and this one stands by until that one is given up",
+                child::other_cluster(&seen.intent)
+            )))
+        }
         Some(_) | None => None,
     }
 }
@@ -88,8 +94,12 @@ fn in_use(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestam
     if let Some(step) = replace::succeed(want, seen, now) {
         return Next::Do(step);
     }
-    let step = step_aside(want, seen, current).or_else(|| retire(seen, now)).or_else(|| repair(want, seen, current));
-    if let Some(step) = step {
+    if let Some(step) = step_aside(want, seen, current).or_else(|| retire(seen, now)) {
+        return Next::Do(step);
+    }
+    let repair = repair(want, seen, current);
+    let fought = repair.as_ref().and_then(|step| fought_over(seen, step, now));
+    if let Some(step) = repair.filter(|_| fought.is_none()) {
         return Next::Do(step);
     }
     if let Some(next) = keys::next(want, seen, current, now).or_else(|| replace::next(want, seen, current, now)) {
@@ -101,12 +111,19 @@ fn in_use(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestam
     if let Some(step) = tidy(want, seen, now) {
         return Next::Do(step);
     }
-    settled(want, seen, current, now)
+    fought.unwrap_or_else(|| settled(want, seen, current, now))
+}
+
+/// Somebody else writes the same fields as often.
+fn fought_over(seen: &Seen, step: &Step, now: Timestamp) -> Option<Next<Step>> {
+    let Step::Change(_, changes) = step else { return None };
+    let fields: Vec<_> = changes.iter().map(|change| change.field()).collect();
+    seen.written.fought_over(&fields, now)
 }
 
 /// Two of the object's providers at once are never left in use for people's login, however that came about.
 fn step_aside(want: &Desired, seen: &Seen, current: &IdentityProvider) -> Option<Step> {
-    let other = seen.mine.iter().find(|p| p.id != current.id && p.active && p.interactive)?;
+    let other = seen.mine.iter().find(|p| p.id != current.id && p.reigns())?;
     (current.active || !want.active).then(|| Step::Change(other.id.clone(), vec![Change::Active(false)]))
 }
 
@@ -114,7 +131,7 @@ fn step_aside(want: &Desired, seen: &Seen, current: &IdentityProvider) -> Option
 fn retire(seen: &Seen, now: Timestamp) -> Option<Step> {
     let due = seen.record.retiring.iter().filter(|(id, at)| *at <= now && seen.provider(Some(id)).is_some());
     // One that people still log in through waits for its successor.
-    let idle = |id: &ProviderId| seen.provider(Some(id)).is_some_and(|p| !(p.interactive && p.active));
+    let idle = |id: &ProviderId| seen.provider(Some(id)).is_some_and(|p| !p.reigns());
     due.map(|(id, _)| id).find(|id| idle(id)).map(|id| Step::Delete(id.clone()))
 }
 
@@ -125,8 +142,11 @@ fn repair(want: &Desired, seen: &Seen, current: &IdentityProvider) -> Option<Ste
         changes.clear(); // it goes on working as it is until its successor does
     }
     // While nobody has tried its login, it cannot be used.
-    let usable = current.options.is_some() || changes.contains(&Change::Options);
-    if want.protocol != Protocol::Jwt && current.active != want.active && (usable || !want.active) {
+    let usable = drift::has_options(want, current, seen) || changes.contains(&Change::Options);
+    // What is not shown is as it was written last.
+    let active = if current.hides("active") { seen.record.active } else { Some(current.active) };
+    let other = active != Some(want.active);
+    if want.protocol != Protocol::Jwt && other && (usable || !want.active) {
         if let Some(from) = in_the_way(want, seen, &current.id).filter(|_| changes.is_empty()) {
             return Some(Step::Switch { from, to: current.id.clone() });
         }
@@ -141,13 +161,15 @@ fn repair(want: &Desired, seen: &Seen, current: &IdentityProvider) -> Option<Ste
 /// younger object's.
 fn in_the_way(want: &Desired, seen: &Seen, to: &ProviderId) -> Option<ProviderId> {
     let own = seen.reigning().map(|provider| &provider.id);
-    let others = seen.occupant.as_ref().map(|occupant| &occupant.id);
+    // Once this object's own was put in its place, one of which that is not shown stands in nobody's way.
+    let stands = |occupant: &&Occupant| occupant.shown || seen.record.active != Some(true);
+    let others = seen.occupant.as_ref().filter(stands).map(|occupant| &occupant.id);
     own.or(others).filter(|id| want.reigns() && *id != to).cloned()
 }
 
 /// Qlik Cloud has no way to put a provider of signed tokens in use.
 fn idle(want: &Desired, current: &IdentityProvider) -> Option<Next<Step>> {
-    (want.protocol == Protocol::Jwt && !current.active).then(|| {
+    (want.protocol == Protocol::Jwt && !current.active && !current.hides("active")).then(|| {
         human(
             Reason::NotReversible,
             format!(
@@ -165,7 +187,7 @@ fn tidy(want: &Desired, seen: &Seen, now: Timestamp) -> Option<Step> {
     if matches!(seen.intent.permit(IntentStep::Create, now), Permit::Wait(_)) {
         return None;
     }
-    let stray = seen.strays().find(|stray| !(stray.interactive && stray.active))?;
+    let stray = seen.strays().find(|stray| !stray.reigns())?;
     Some(match want.key {
         // Its key may be one that apps still sign with.
         KeySource::Generated(_) => Step::Retire(stray.id.clone(), now + want.turnover.overlap),
@@ -182,8 +204,7 @@ fn settled(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timesta
         (true, _) => "people log in through this provider; if it is deleted or deactivated, they log in with a Qlik Account again".to_owned(),
         (false, _) if want.interactive => "the provider is as declared and not in use: people log in through another one, or with a Qlik Account".to_owned(),
         (false, Some(at)) => format!("the provider is as declared; the former key works until {at}"),
-        (false, None) => "the provider is as declared".to_owned(),
-    };
+        (false, None) => "the provider is as declared".to_owned() };
     Next::Settled { finding: Finding::passing(Phase::Ready, Reason::Settled, message), recheck }
 }
 

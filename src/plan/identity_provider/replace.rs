@@ -24,7 +24,7 @@ pub(super) fn succeed(want: &Desired, seen: &Seen, now: Timestamp) -> Option<Ste
 }
 
 fn is_usable(want: &Desired, provider: &IdentityProvider, seen: &Seen) -> bool {
-    provider.options.is_some() && (!want.tried || drift::is_live(want, provider, seen))
+    drift::has_options(want, provider, seen) && (!want.tried || drift::is_live(want, provider, seen))
 }
 
 /// Brings a successor about, where one is needed, and into its place.

@@ -15,7 +15,8 @@ pub(super) fn next(want: &Desired, seen: &Seen, provider: &IdentityProvider) -> 
         return None;
     }
     let version = seen.version.as_ref().filter(|(id, _)| *id == provider.id).map(|(_, version)| version.clone());
-    let before = if provider.options.is_some() { "; until then the former login goes on working" } else { "" };
+    let before =
+        if drift::has_options(want, provider, seen) { "; until then the former login goes on working" } else { "" };
     let (reason, message) = match provider.pending_state {
         Some(PendingState::Verified) => {
             return Some(Next::Do(Step::Promote(provider.id.clone(), version)));

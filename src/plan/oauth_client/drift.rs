@@ -2,9 +2,37 @@
 
 use super::{Authentication, Desired, SecretSeen, Seen};
 use crate::qlik::{Jwk, OauthClient, OauthClientChange as Change};
+use jiff::Timestamp;
 
 /// The changes that bring a client to what is declared; none when it is.
-pub fn changes(want: &Desired, seen: &Seen, have: &OauthClient) -> Vec<Change> {
+pub(super) fn changes(want: &Desired, seen: &Seen, have: &OauthClient, now: Timestamp) -> Vec<Change> {
+    let mut changes = differences(want, seen, have, now);
+    // A key whose time is over has to go, also where Qlik Cloud does not show it.
+    let ends = matches!(&seen.secret, SecretSeen::Ours(carried) if carried.issued.iter().any(|key| key.is_over(now)));
+    let due = |change: &Change| match change {
+        Change::PublicKeys(_) if ends => true,
+        _ => !have.hides(change.field()) || seen.written.hidden_is_due(change.field()),
+    };
+    changes.retain(due);
+    changes
+}
+
+/// The names of what is declared and was written with the client itself, and what Qlik Cloud does not show of it.
+pub fn written_unseen(want: &Desired, seen: &Seen, made: &OauthClient, now: Timestamp) -> Vec<String> {
+    let changes = differences(want, seen, made, now).into_iter().map(|change| change.field());
+    changes.filter(|field| made.hides(field)).map(str::to_owned).collect()
+}
+
+/// The names of what differs, as they are counted when the same comes again and again; the consent by itself, where nothing
+/// else does.
+pub fn fields(changes: &[Change]) -> Vec<&'static str> {
+    if changes.is_empty() { vec![CONSENT] } else { changes.iter().map(Change::field).collect() }
+}
+
+/// The name of the consent in Qlik's API.
+pub const CONSENT: &str = "connectionConfig";
+
+fn differences(want: &Desired, seen: &Seen, have: &OauthClient, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     if have.name != want.name {
         changes.push(Change::Name(want.name.clone()));
@@ -36,7 +64,7 @@ pub fn changes(want: &Desired, seen: &Seen, have: &OauthClient) -> Vec<Change> {
     if have.jwks_uri.as_ref().is_some_and(|uri| !uri.is_empty()) {
         changes.push(Change::NoJwksUri);
     }
-    if let Some(keys) = wanted_keys(want, seen)
+    if let Some(keys) = wanted_keys(want, seen, now)
         && !same_keys(&keys, &have.public_keys)
     {
         changes.push(Change::PublicKeys(keys));
@@ -55,13 +83,14 @@ fn same<T: PartialEq>(a: &[T], b: &[T]) -> bool {
 
 /// The keys that a client should have; `None` while that is not known because the Secret with the private key is not
 /// there or is to be written anew, or another key is announced: Qlik Cloud knows that one before the Secret does.
-fn wanted_keys(want: &Desired, seen: &Seen) -> Option<Vec<Jwk>> {
+fn wanted_keys(want: &Desired, seen: &Seen, now: Timestamp) -> Option<Vec<Jwk>> {
     match (&want.authentication, &seen.secret) {
         (Authentication::GivenKey(jwk), _) => Some(vec![(**jwk).clone()]),
         (Authentication::GeneratedKey, SecretSeen::Ours(carried))
             if carried.is_whole() && carried.minting.is_none() =>
         {
-            Some(carried.issued.iter().filter_map(|issued| issued.jwk.clone()).collect())
+            let valid = carried.issued.iter().filter(|issued| !issued.is_over(now));
+            Some(valid.filter_map(|issued| issued.jwk.clone()).collect())
         }
         (Authentication::GeneratedKey | Authentication::Secret | Authentication::Public, _) => None,
     }

@@ -2,6 +2,7 @@
 
 use crate::plan::Deletion;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::intent::{Call, IntentSeen};
 use crate::qlik::{Consent, Jwk, OauthClient, OauthClientChange, OauthClientId};
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct Seen {
     pub foreign_mark: bool,
     /// Since when the client is missed.
     pub missing_since: Option<Timestamp>,
+    /// What is on record of earlier writes.
+    pub written: Written,
     /// The Secret to write.
     pub secret: SecretSeen,
     /// Secrets that the status knows of, where the Secret cannot tell any more.
@@ -65,6 +68,9 @@ pub enum Found {
     One(Box<OauthClient>),
     /// Several carry the mark.
     Many(Vec<OauthClientId>),
+    /// None carries the mark, and after a creation of unknown outcome these could: Qlik Cloud does not show their description,
+    /// where the mark would be, and they are otherwise like what was to be made.
+    Unmarked(Vec<OauthClientId>),
 }
 
 /// What stands under the name of the Secret to write.
@@ -151,6 +157,11 @@ pub struct Issued {
 }
 
 impl Issued {
+    /// It was replaced, and its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.retires_at.is_some_and(|at| at <= now)
+    }
+
     /// It was made and never delivered: it retires the moment it was made.
     pub fn is_lost(&self) -> bool {
         self.retires_at.is_some_and(|at| at <= self.created_at)

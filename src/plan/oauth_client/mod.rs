@@ -8,7 +8,7 @@ mod facts;
 mod secret;
 
 pub use desired::{Authentication, Desired, Turnover};
-pub use drift::{changes, same_keys};
+pub use drift::{CONSENT, fields, same_keys, written_unseen};
 pub use facts::{Carried, Content, Found, Issued, MAX_SECRETS, Minting, SecretSeen, Seen, Step};
 pub use secret::rotates_at;
 
@@ -16,7 +16,7 @@ use super::child::{self, Place, RETRY, SECOND_LOOK, SOON, until, wait};
 use super::intent::{Call, IntentSeen, IntentStep, Permit};
 use super::{Deletion, Finding, Next, human};
 use crate::crd::{Phase, Reason};
-use crate::qlik::{Consent, OauthClient, OauthClientId};
+use crate::qlik::{Consent, OauthClient, OauthClientChange, OauthClientId};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     };
     match &seen.client {
         Found::One(client) if client.id == *id => in_use(want, seen, client, now),
-        Found::One(_) | Found::Many(_) | Found::NotAsked => {
+        Found::One(_) | Found::Many(_) | Found::Unmarked(_) | Found::NotAsked => {
             wait(Reason::Creating, "the client was not looked at yet", SOON)
         }
         Found::None => gone(seen, now),
@@ -54,6 +54,7 @@ fn without_id(seen: &Seen, now: Timestamp) -> Next<Step> {
     match &seen.client {
         Found::One(client) => return Next::Do(Step::Bind(client.id.clone())),
         Found::Many(ids) => return ambiguous(ids),
+        Found::Unmarked(ids) => return unmarked(seen, ids, now),
         Found::NotAsked => return wait(Reason::Creating, "the tenant's clients were not looked at yet", SOON),
         Found::None => {}
     }
@@ -67,6 +68,22 @@ fn ambiguous(ids: &[OauthClientId]) -> Next<Step> {
         format!(
             "{} OAuth clients carry this object's mark: {}. Delete all but one in Qlik Cloud, or take the mark out of their descriptions",
             ids.len(),
+            ids.join(", ")
+        ),
+    )
+}
+
+/// A call of unknown outcome may have made one of these, and Qlik Cloud does not show the mark that would tell.
+fn unmarked(seen: &Seen, ids: &[OauthClientId], now: Timestamp) -> Next<Step> {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    if let Permit::Wait(_) = seen.intent.permit(IntentStep::Create, now) {
+        return child::create(&seen.intent, seen.held, now, Step::Announce, Step::Create);
+    }
+    human(
+        Reason::CreateOutcomeUnknown,
+        format!(
+            "the answer to the creation was lost, and Qlik Cloud does not show the description of {}, which has this object's name: \
+             whether it was made here is not known, and no other one is made. If nothing uses it, delete it in Qlik Cloud",
             ids.join(", ")
         ),
     )
@@ -99,12 +116,17 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
             ),
         );
     }
-    let changes = changes(want, seen, client);
-    if !changes.is_empty() {
+    let changes = drift::changes(want, seen, client, now);
+    // Without any configuration users are asked.
+    let consent = client.consent.unwrap_or(Consent::Required) != want.consent;
+    // A key that has come or gone is no matter of taste.
+    let keys = changes.iter().any(|change| matches!(change, OauthClientChange::PublicKeys(_)));
+    let differs = consent || !changes.is_empty();
+    let fought = seen.written.fought_over(&fields(&changes), now).filter(|_| differs && !keys);
+    if fought.is_none() && !changes.is_empty() {
         return Next::Do(Step::Change(changes));
     }
-    // Without any configuration users are asked.
-    if client.consent.unwrap_or(Consent::Required) != want.consent {
+    if fought.is_none() && consent {
         return Next::Do(Step::SetConsent(want.consent));
     }
     if want.publish && client.published_at.is_none() {
@@ -113,7 +135,7 @@ fn in_use(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> 
     if let Some(next) = secret::next(want, seen, client, now) {
         return next;
     }
-    settled(want, seen, client, now)
+    fought.unwrap_or_else(|| settled(want, seen, client, now))
 }
 
 fn settled(want: &Desired, seen: &Seen, client: &OauthClient, now: Timestamp) -> Next<Step> {
@@ -149,6 +171,10 @@ fn release(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
         ),
         Found::One(client) => Next::Do(Step::Delete(client.id.clone())),
         Found::Many(ids) => ambiguous(ids),
+        Found::Unmarked(ids) => match seen.intent.permit(IntentStep::Create, now) {
+            Permit::Wait(_) => unmarked(seen, ids, now),
+            _ => Next::Release,
+        },
         Found::NotAsked if seen.id.is_some() => wait(Reason::Deleting, "the client was not looked at yet", SOON),
         Found::NotAsked | Found::None => match &seen.intent {
             IntentSeen::Found { call: Call::Unknown, .. } if seen.id.is_none() => {

@@ -70,6 +70,9 @@ pub fn rotates_at(want: &Desired, carried: &Carried) -> Option<Timestamp> {
     carried.current().and_then(|current| current.created_at.checked_add(every).ok())
 }
 
+/// The field that tells which secrets a client has.
+const SECRETS: &str = "clientSecrets";
+
 struct Sight<'a> {
     want: &'a Desired,
     seen: &'a Seen,
@@ -88,7 +91,7 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
         SecretSeen::Ours(_) | SecretSeen::Free => return Some(sight.reserve(&[])),
         SecretSeen::NotWanted | SecretSeen::Former | SecretSeen::Terminating | SecretSeen::Foreign(_) => return None,
     };
-    let there = |current: &Issued| !sight.client.tells_secrets || sight.has(&current.id);
+    let there = |current: &Issued| sight.client.hides(SECRETS) || sight.has(&current.id);
     let works = carried.is_whole() && carried.current().is_some_and(there);
     if let Some(lost) = carried.issued.iter().find(|issued| issued.is_lost() && sight.has(&issued.id)) {
         return Some(Next::Do(Step::Discard { hint: lost.id.clone(), lost: true }));
@@ -99,7 +102,7 @@ fn client_secret(sight: &Sight<'_>) -> Option<Next<Step>> {
     if !works {
         return Some(sight.reserve(&carried.issued));
     }
-    if !sight.client.tells_secrets {
+    if sight.client.hides(SECRETS) {
         // Which secrets there are is not known: nothing is replaced or taken away, and what the app has stays.
         let stale = carried.content != Content::AsDeclared;
         return stale.then(|| Next::Do(Step::Deliver { issued: carried.issued.clone() }));
@@ -206,7 +209,7 @@ impl Sight<'_> {
 
     /// Takes away what was replaced and whose time has come.
     fn retire(&self, carried: &Carried) -> Option<Next<Step>> {
-        let over = |issued: &&Issued| issued.retires_at.is_some_and(|at| at <= self.now);
+        let over = |issued: &&Issued| issued.is_over(self.now);
         if let Some(issued) = carried.issued.iter().filter(over).find(|issued| self.has(&issued.id)) {
             return Some(Next::Do(Step::Discard { hint: issued.id.clone(), lost: false }));
         }
@@ -312,8 +315,7 @@ fn generated_key(sight: &Sight<'_>) -> Option<Next<Step>> {
     if !carried.is_whole() {
         return Some(sight.reserve_key(Some(carried)));
     }
-    let left: Vec<_> =
-        carried.issued.iter().filter(|i| i.retires_at.is_none_or(|at| at > sight.now)).cloned().collect();
+    let left: Vec<_> = carried.issued.iter().filter(|issued| !issued.is_over(sight.now)).cloned().collect();
     if left.len() != carried.issued.len() || carried.content != Content::AsDeclared || !is_for(carried, sight.client) {
         return Some(Next::Do(Step::Deliver { issued: left }));
     }

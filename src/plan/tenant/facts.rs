@@ -3,6 +3,7 @@
 use super::Desired;
 use crate::crd::{Lifecycle, OffboardedSecret, OffboardingPhase, Origin, SecretOutcome, Trigger};
 use crate::plan::Deletion;
+use crate::plan::drift::Written;
 use crate::plan::intent::IntentSeen;
 use crate::plan::offboarding::history::State;
 use crate::plan::released::Released;
@@ -11,7 +12,6 @@ use jiff::Timestamp;
 
 /// Everything that was observed about one tenant and its object, in one pass.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one fact about the object")]
 pub struct Seen {
     /// Uid of the object.
     pub uid: String,
@@ -23,10 +23,8 @@ pub struct Seen {
     pub bound: Option<Bound>,
     /// A tenant that this object holds and of which no hostname is known.
     pub hostless: Option<TenantId>,
-    /// What was last changed outside and written back.
-    pub drift: Option<DriftSeen>,
-    /// The status does not speak of the manifest as it stands: what Qlik Cloud does not show has to be written.
-    pub unwritten: bool,
+    /// What is on record of earlier writes.
+    pub written: Written,
     /// The announced call.
     pub intent: IntentSeen,
     /// A creation of unknown outcome that the status or this process remembers, should the announcement be gone.
@@ -72,31 +70,6 @@ impl Seen {
             && want.lifecycle == Lifecycle::Active
             && matches!(self.tenant, View::Active(_))
             && self.record.as_ref().is_none_or(RecordSeen::is_over)
-    }
-}
-
-/// A change from outside that was written back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DriftSeen {
-    /// What was changed.
-    pub fields: Vec<String>,
-    /// How often the same was written back.
-    pub times: i32,
-    /// When it was written back last.
-    pub at: Timestamp,
-}
-
-impl DriftSeen {
-    /// The same with one more correction of these fields; a first one where others were changed, or two days ago.
-    pub fn again(before: Option<&Self>, fields: Vec<String>, now: Timestamp) -> Self {
-        let remembered = jiff::SignedDuration::from_hours(48);
-        let same = before.filter(|before| before.fields == fields && now.duration_since(before.at) < remembered);
-        Self { times: same.map_or(1, |before| before.times.saturating_add(1)), fields, at: now }
-    }
-
-    /// Whether the last correction was within a day.
-    pub fn is_recent(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at) < jiff::SignedDuration::from_hours(24)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Bound, Desired, RecordSeen, Seen, Step, View, human, offboard, settled, wait};
 use crate::crd::{OffboardingPhase, Phase, REACTIVATE, Reason, START_ANEW};
 use crate::plan::Next;
+use crate::plan::drift::Written;
 use crate::plan::intent::{IntentStep, TAKE_OVER};
 use crate::qlik::{Patch, Tenant, TenantStatus};
 use jiff::Timestamp;
@@ -47,33 +48,13 @@ fn active(want: &Desired, seen: &Seen, tenant: &Tenant, now: Timestamp) -> Next<
             return human(Reason::QlikRefused, message);
         }
     }
-    let changes = drift(want, tenant, seen.unwritten);
+    let changes = drift(want, tenant, &seen.written);
     if changes.is_empty() {
         return settled(Phase::Ready, Reason::Settled, "the tenant is as declared", want.interval);
     }
-    fought_over(seen, &changes, now).unwrap_or(Next::Do(Step::Patch(changes)))
-}
-
-/// Somebody else writes the same back as often as this operator does: another operator, or a script. Going on would only
-/// cost calls; people are told, and once a day it is tried again.
-fn fought_over(seen: &Seen, changes: &[Patch], now: Timestamp) -> Option<Next<Step>> {
     let fields: Vec<_> = changes.iter().map(Patch::field).collect();
-    let drift = seen.drift.as_ref().filter(|drift| !seen.unwritten && drift.fields == fields)?;
-    (drift.times >= MOST_CORRECTIONS && drift.is_recent(now)).then(|| {
-        human(
-            Reason::DriftRepeats,
-            format!(
-                "{} was changed outside and written back {} times within a day, and is changed again: somebody else writes it, too \
-                 (another operator, a script, people in the console). It is written back once a day now, and when spec changes",
-                fields.join(", "),
-                drift.times
-            ),
-        )
-    })
+    seen.written.fought_over(&fields, now).unwrap_or(Next::Do(Step::Patch(changes)))
 }
-
-/// How often the same change from outside is written back before it is taken for somebody's will.
-const MOST_CORRECTIONS: i32 = 3;
 
 /// When a deactivation that this record is about may have been sent for the last time.
 fn last_attempt(seen: &Seen, record: &RecordSeen) -> Timestamp {
@@ -84,22 +65,23 @@ fn close(record: &RecordSeen, phase: OffboardingPhase) -> Next<Step> {
     Next::Do(Step::CloseRecord { record: record.name.clone(), phase })
 }
 
-/// What has to be written so that the tenant is as declared. What the manifest leaves out is left alone. What Qlik Cloud
-/// does not show is written once for each change of the manifest (`unwritten`): it cannot be compared.
-pub(super) fn drift(want: &Desired, have: &Tenant, unwritten: bool) -> Vec<Patch> {
+/// What has to be written so that the tenant is as declared. What the manifest leaves out is left alone.
+pub(super) fn drift(want: &Desired, have: &Tenant, written: &Written) -> Vec<Patch> {
     let mut changes = Vec::new();
-    let differs = |name: &&String| have.name.as_ref().map_or(unwritten, |shown| shown != *name);
-    if let Some(name) = want.display_name.as_ref().filter(differs) {
-        changes.push(Patch::Name(name.clone()));
+    let mut compare = |change: Patch, same: Option<bool>| {
+        if !same.unwrap_or(!written.hidden_is_due(change.field())) {
+            changes.push(change);
+        }
+    };
+    if let Some(name) = &want.display_name {
+        compare(Patch::Name(name.clone()), have.name.as_ref().map(|shown| shown == name));
     }
     // The first hostname is Qlik's own; the alias is the second.
-    if let Some(alias) = want.alias.as_ref().filter(|alias| !have.hostnames.iter().skip(1).any(|h| h == *alias)) {
-        changes.push(Patch::Alias(alias.clone()));
+    if let Some(alias) = &want.alias {
+        compare(Patch::Alias(alias.clone()), Some(have.hostnames.iter().skip(1).any(|shown| shown == alias)));
     }
     for (setting, value) in &want.flags {
-        if have.settings.get(*setting).map_or(unwritten, |shown| shown != *value) {
-            changes.push(Patch::Flag(*setting, *value));
-        }
+        compare(Patch::Flag(*setting, *value), have.settings.get(*setting).map(|shown| shown == *value));
     }
     changes
 }

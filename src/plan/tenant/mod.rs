@@ -14,9 +14,7 @@ mod steps;
 
 pub use desired::{Desired, Invalid};
 pub use erase::{ahead as erasure_ahead, due as erasure_due};
-pub use facts::{
-    AliasSeen, Asks, Bound, DriftSeen, Lookup, RecordSeen, Seen, TargetSeen, View, current_record, previous_record,
-};
+pub use facts::{AliasSeen, Asks, Bound, Lookup, RecordSeen, Seen, TargetSeen, View, current_record, previous_record};
 pub use offboard::ready as offboarding_ready;
 pub use release::let_go;
 pub use steps::{Announcement, Step};

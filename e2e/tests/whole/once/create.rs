@@ -4,7 +4,7 @@
 use super::trouble::{Organization, Trouble, Troubled};
 use e2e::stage::{Error, Stage, condition, faults, is_ready, is_stalled, manifest};
 use e2e::table;
-use qlik_operator::crd::{QlikTenant, START_ANEW};
+use qlik_operator::crd::{INTENT, QlikTenant, START_ANEW};
 use serde_json::json;
 use std::time::Duration;
 
@@ -69,6 +69,9 @@ async fn course(row: &Row) -> Result<String, Error> {
     troubled.begin("/api/v1/tenants");
     troubled.stage.put(&manifest("acme", SPEC)).await?;
     troubled.stage.until_some("the first call", async || Ok((calls(&troubled.stage) > 0).then_some(()))).await?;
+    if matches!(row.trouble, Trouble::StatusWritesAndKilled(_)) {
+        noted_in_the_intent(&troubled.stage).await?;
+    }
     troubled.go_on().await?;
     let most = if row.unknown { 1 } else { row.calls };
     quiet(&troubled, most).await?;
@@ -92,6 +95,17 @@ async fn course(row: &Row) -> Result<String, Error> {
 
 fn calls(stage: &Stage) -> usize {
     stage.called("POST", "/api/v1/tenants")
+}
+
+/// Waits until the intent tells what came of the call. Killed before that, it would be one that was killed in the call.
+async fn noted_in_the_intent(stage: &Stage) -> Result<(), Error> {
+    stage
+        .until_some("the outcome in the intent", async || {
+            let acme = stage.tenants().get("acme").await?;
+            let intent = acme.metadata.annotations.unwrap_or_default().remove(INTENT);
+            Ok(intent.is_some_and(|intent| intent.contains("outcome")).then_some(()))
+        })
+        .await
 }
 
 /// Drives passes, and checks that there were no more calls than these.

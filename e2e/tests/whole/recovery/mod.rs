@@ -105,7 +105,7 @@ async fn another_cluster_id_is_told_and_mended() {
 }
 
 fn many() -> usize {
-    if std::env::var_os("NIGHTLY").is_some() { 200 } else { 8 }
+    if e2e::nightly::nightly() { 200 } else { 8 }
 }
 
 /// From Git, with nothing but the saved list of tenants: by the script, or by an alias and `onExisting: Adopt`.

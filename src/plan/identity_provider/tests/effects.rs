@@ -142,6 +142,8 @@ impl World {
             pending_options: want.tried.then_some(options),
             pending_state: want.tried.then_some(PendingState::Pending),
             pending_answer: None,
+            hidden: Vec::new(),
+            written_kid: None,
         });
         self.versions.insert(id.clone(), self.secret_version);
         if fate == Fate::Done {

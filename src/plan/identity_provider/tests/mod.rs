@@ -1,6 +1,7 @@
 //! The whole policy against a small model of the world, and tables of single decisions.
 
 mod effects;
+mod hidden;
 mod table;
 mod world;
 

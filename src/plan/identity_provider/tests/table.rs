@@ -99,9 +99,10 @@ fn who_may_have_the_login() {
     let rival = decide(&|seen| seen.rival = Some("QlikIdentityProvider ns/first".into()));
     let rival = told(rival);
     assert!(rival.reason == Reason::Conflict && rival.needs_human && rival.message.contains("ns/first"));
-    let foreign = decide(&|seen| seen.occupant = Some(Occupant { id: "theirs".parse().unwrap(), object: None }));
+    let foreign =
+        decide(&|seen| seen.occupant = Some(Occupant { id: "theirs".parse().unwrap(), object: None, shown: true }));
     assert!(told(foreign).message.contains("theirs"));
-    let younger = Some(Occupant { id: "theirs".parse().unwrap(), object: Some("ns/second".into()) });
+    let younger = Some(Occupant { id: "theirs".parse().unwrap(), object: Some("ns/second".into()), shown: true });
     assert_eq!(decide(&|seen| seen.occupant.clone_from(&younger)), Next::Do(Step::Announce));
 
     let mut world = World::new(Kind::Login, false);

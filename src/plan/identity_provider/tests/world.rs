@@ -4,6 +4,7 @@ use crate::crd::KeyAlgorithm;
 use crate::plan::Deletion;
 use crate::plan::Next;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::identity_provider::{
     Desired, KeySource, Keys, Pair, Print, Record, SecretSeen, Seen, Step, Trial, Turnover, next,
 };
@@ -241,6 +242,8 @@ impl World {
             intent,
             looked: true,
             mine: self.providers.clone(),
+            unmarked: Vec::new(),
+            written: Written::default(),
             version: None,
             record: Record {
                 print: print(status.print),

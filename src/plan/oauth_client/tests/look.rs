@@ -3,6 +3,7 @@
 use super::world::{ME, Object, Status, Stored, World};
 use crate::plan::Deletion;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::intent::{Call, Intent, IntentSeen};
 use crate::plan::oauth_client::{Carried, Content, Found, Issued, Minting, SecretSeen, Seen};
 use crate::qlik::{OauthClient, OauthClientId};
@@ -77,6 +78,7 @@ impl Lens {
             client: Found::NotAsked,
             foreign_mark: false,
             missing_since: draft.missing_since,
+            written: Written::default(),
             secret: match &stored {
                 _ if object.deleting => SecretSeen::NotWanted,
                 None => SecretSeen::Free,

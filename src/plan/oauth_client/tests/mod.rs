@@ -8,6 +8,7 @@ mod process;
 mod story;
 mod table;
 mod table_keys;
+mod table_known;
 mod table_secret;
 mod world;
 

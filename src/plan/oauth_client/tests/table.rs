@@ -4,6 +4,7 @@ use super::world::desired;
 use crate::crd::{Phase, Reason};
 use crate::plan::Deletion;
 use crate::plan::child::Place;
+use crate::plan::drift::Written;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep};
 use crate::plan::oauth_client::{
     Authentication, Carried, Content, Desired, Found, Issued, SecretSeen, Seen, Step, next,
@@ -51,7 +52,7 @@ pub(super) fn client() -> OauthClient {
         jwks_uri: None,
         consent: Some(Consent::Trusted),
         published_at: None,
-        tells_secrets: true,
+        hidden: Vec::new(),
         secrets: vec![hint("s1", "bot")],
     }
 }
@@ -72,6 +73,7 @@ pub(super) fn seen() -> Seen {
         client: Found::One(Box::new(client())),
         foreign_mark: false,
         missing_since: None,
+        written: Written::default(),
         secret: SecretSeen::Ours(carried()),
         known: Vec::new(),
         me: Some("bot".into()),
@@ -92,9 +94,9 @@ pub(super) fn word(next: &Next<Step>) -> String {
 }
 
 /// A case, what is different in it, and what it comes to.
-type Row<'a> = (&'a str, fn(&mut Desired, &mut Seen), &'a str);
+pub(super) type Row<'a> = (&'a str, fn(&mut Desired, &mut Seen), &'a str);
 
-fn check(table: &[Row<'_>]) {
+pub(super) fn check(table: &[Row<'_>]) {
     for (case, change, expected) in table {
         let (mut want, mut seen) = (want(), seen());
         change(&mut want, &mut seen);
@@ -110,18 +112,18 @@ fn moved(seen: &mut Seen) {
     seen.place = Place::Usable { id: "t2".parse().unwrap(), moved: true };
 }
 
-fn intent(call: Call, age: i64) -> IntentSeen {
+pub(super) fn intent(call: Call, age: i64) -> IntentSeen {
     let intent = Intent::new(IntentStep::Create, "n".into(), "me".into(), ago(age));
     IntentSeen::Found { intent, call }
 }
 
-fn in_use(seen: &mut Seen, change: impl FnOnce(&mut OauthClient)) {
+pub(super) fn in_use(seen: &mut Seen, change: impl FnOnce(&mut OauthClient)) {
     let mut client = client();
     change(&mut client);
     seen.client = Found::One(Box::new(client));
 }
 
-fn unknown(seen: &mut Seen, found: Found) {
+pub(super) fn unknown(seen: &mut Seen, found: Found) {
     (seen.id, seen.client, seen.secret) = (None, found, SecretSeen::Free);
 }
 

@@ -258,7 +258,7 @@ impl World {
             jwks_uri: None,
             consent: Some(want.consent),
             published_at: None,
-            tells_secrets: true,
+            hidden: Vec::new(),
             secrets: Vec::new(),
         });
         if !self.keys() {

@@ -3,6 +3,7 @@
 use super::world::{HOSTNAME, ID, Tenant, World};
 use crate::crd::Origin;
 use crate::plan::Deletion;
+use crate::plan::drift::Written;
 use crate::plan::intent::{Call, Intent, IntentSeen, IntentStep, Permit};
 use crate::plan::tenant::{AliasSeen, Asks, Bound, Lookup, Seen, View, current_record};
 use crate::qlik::{self, Hostname, Hosts, Region, TenantId, TenantStatus};
@@ -42,8 +43,7 @@ impl World {
             tenant: if bound.is_some() || intent.created().is_some() { self.view(&id) } else { View::NotAsked },
             bound,
             hostless: None,
-            drift: None,
-            unwritten: !self.written,
+            written: Written { outdated: !self.written, ..Written::default() },
             pending_creation: None,
             intent,
             other_owner: None,

@@ -4,7 +4,7 @@ use super::world::{HOSTNAME, World};
 use crate::crd::{Lifecycle, OnDelete, Reason, ReleasePolicy};
 use crate::plan::Next;
 use crate::plan::tenant::tests::world::Fate;
-use crate::plan::tenant::{DriftSeen, Step, TargetSeen, erasure_ahead, next};
+use crate::plan::tenant::{Step, TargetSeen, erasure_ahead, next};
 
 #[test]
 fn the_ordinary_course_makes_each_call_once() {
@@ -78,29 +78,4 @@ fn a_lost_creation_survives_a_replacement_of_the_object() {
     assert!(finding.message.contains("start-anew=n1"), "{}", finding.message);
     seen.asks.start_anew = Some("n1".into());
     assert!(matches!(next(&world.want, &seen, world.now), Next::Do(Step::Announce(_))), "a human gave it up");
-}
-
-#[test]
-fn the_same_drift_is_written_back_three_times_and_then_once_a_day() {
-    let mut world = World::new((OnDelete::Retain, ReleasePolicy::Scheduled), false);
-    world.settle();
-    world.want.display_name = Some("Other".into());
-    let mut seen = world.see();
-    seen.unwritten = false;
-    let (mut now, mut corrected) = (world.now, Vec::new());
-    for hour in 0..48 {
-        match next(&world.want, &seen, now) {
-            Next::Do(Step::Patch(changes)) => {
-                let fields = changes.iter().map(crate::qlik::Patch::field).collect();
-                seen.drift = Some(DriftSeen::again(seen.drift.as_ref(), fields, now));
-                corrected.push(hour);
-            }
-            Next::Wait { finding, .. } => assert_eq!(finding.reason, Reason::DriftRepeats),
-            other => panic!("{other:?}"),
-        }
-        now += jiff::SignedDuration::from_hours(1);
-    }
-    assert_eq!(corrected, [0, 1, 2, 26]);
-    seen.unwritten = true;
-    assert!(matches!(next(&world.want, &seen, now), Next::Do(Step::Patch(_))), "a new manifest is written at once");
 }
