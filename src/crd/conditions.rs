@@ -204,3 +204,20 @@ impl fmt::Display for Phase {
         fmt::Debug::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_explained_in_the_readme() {
+        let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = "none of them".into_deserializer();
+        // The error names them all.
+        let error = Reason::deserialize(word).unwrap_err().to_string();
+        let names: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(names.len() > 50 && names.contains(&"Stuck"), "{error}");
+        let readme = include_str!("../../README.md");
+        let missing: Vec<_> = names.into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
