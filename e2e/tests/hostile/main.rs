@@ -9,6 +9,7 @@ mod dates;
 mod fields;
 mod forgotten;
 mod inside;
+mod last_moment;
 mod limit;
 mod matrix;
 mod ownership;
