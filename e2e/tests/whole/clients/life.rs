@@ -1,6 +1,6 @@
 //! The ordinary course.
 
-use super::support::{MACHINE, all_in_qlik, apply, by_hand, client_id, effects, in_qlik, refused, stage, works};
+use super::support::{HOUR, MACHINE, all_in_qlik, apply, by_hand, client_id, effects, in_qlik, refused, stage, works};
 use e2e::stage::Inside;
 use qlik_operator::crd::QlikOAuthClient;
 use serde_json::{Value, json};
@@ -93,6 +93,9 @@ async fn the_description_is_for_people_and_carries_the_mark() {
     let wanted = shown();
     assert!(wanted.starts_with("Nightly reloads [qo:"), "{wanted}");
     for by_hand_text in ["", "Something else", "Nightly reloads", &format!("{wanted} and more")] {
+        // More often than three times within a day it would be taken for somebody's will.
+        stage.turn(HOUR * 49).unwrap();
+        stage.client_pass("app").await.unwrap();
         stage.sim.clear_journal();
         let change = json!([{ "op": "replace", "path": "/description", "value": by_hand_text }]);
         by_hand(&stage, "PATCH", &format!("/{id}"), change);
