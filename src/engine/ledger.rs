@@ -32,6 +32,7 @@ struct Inner {
     aliases: HashMap<Hostname, String>,
     answered: HashMap<String, (Timestamp, Option<Timestamp>)>,
     promises: HashMap<String, (String, Duration)>,
+    unseen: HashMap<String, Vec<String>>,
 }
 
 /// Keeps the memory of intents bounded; a forgotten one is merely of unknown outcome.
@@ -103,6 +104,23 @@ impl Ledger {
         let mut inner = self.lock();
         inner.created.remove(uid);
         inner.counterparts.remove(uid);
+    }
+
+    /// Remembers fields of an object's counterpart that were written and have not been looked at since.
+    pub fn wrote_unseen(&self, uid: &str, fields: Vec<String>) {
+        if !fields.is_empty() {
+            self.lock().unseen.insert(uid.to_owned(), fields);
+        }
+    }
+
+    /// The fields that were written and not looked at since.
+    pub fn unseen(&self, uid: &str) -> Vec<String> {
+        self.lock().unseen.get(uid).cloned().unwrap_or_default()
+    }
+
+    /// The same, when they are looked at.
+    pub fn take_unseen(&self, uid: &str) -> Vec<String> {
+        self.lock().unseen.remove(uid).unwrap_or_default()
     }
 
     /// Notes that the turn of an object's creation in the rate budget was taken at this monotonic time.

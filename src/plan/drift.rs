@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Written {
     /// What was last changed outside and written back.
     pub drift: Option<Drift>,
-    /// Fields that were written and that Qlik Cloud does not show, by their names in its API.
+    /// Fields that were written and that Qlik Cloud did not show when it was looked at after that, by their names in its API.
     pub not_compared: Vec<String>,
+    /// Fields that were not shown when they were written, and that nobody has looked at since.
+    pub unseen: Vec<String>,
     /// The status does not speak of the manifest as it stands: that was not written as a whole yet.
     pub outdated: bool,
 }
@@ -24,7 +26,15 @@ impl Written {
     /// service may leave out what is empty: so it is written once, and again when the manifest changes or when it was shown
     /// in between.
     pub fn hidden_is_due(&self, field: &str) -> bool {
-        self.outdated || !self.not_compared.iter().any(|known| known == field)
+        self.outdated || !self.not_compared.iter().chain(&self.unseen).any(|known| known == field)
+    }
+
+    /// Qlik Cloud was looked at: what was written before and is not shown cannot be compared; what is shown can.
+    pub fn looked(&mut self, hides: impl Fn(&str) -> bool) {
+        self.not_compared.append(&mut self.unseen);
+        self.not_compared.retain(|field| hides(field));
+        self.not_compared.sort();
+        self.not_compared.dedup();
     }
 
     /// Somebody else writes the same back as often as this operator does: another operator, or a script. Going on would only
@@ -49,11 +59,9 @@ impl Written {
     #[must_use]
     pub fn after(&self, fields: &[&str], hidden: impl Fn(&str) -> bool, now: Timestamp) -> Self {
         let drift = (!self.outdated).then(|| again(self.drift.as_ref(), fields, now));
-        let mut not_compared = self.not_compared.clone();
-        not_compared.extend(fields.iter().filter(|field| hidden(field)).map(|&field| field.to_owned()));
-        not_compared.sort();
-        not_compared.dedup();
-        Self { drift, not_compared, outdated: self.outdated }
+        let mut unseen = self.unseen.clone();
+        unseen.extend(fields.iter().filter(|field| hidden(field)).map(|&field| field.to_owned()));
+        Self { drift, unseen, not_compared: self.not_compared.clone(), outdated: self.outdated }
     }
 }
 
@@ -106,6 +114,14 @@ mod tests {
         assert!(written.hidden_is_due("name"), "while the manifest is new");
         written.outdated = false;
         assert!(!written.hidden_is_due("name") && written.hidden_is_due("flag"));
+        assert!(
+            written.not_compared.is_empty(),
+            "a service may leave out what is empty, and it was before it was written"
+        );
+        written.looked(|field| field == "name");
+        assert!(!written.hidden_is_due("name"));
         assert_eq!(written.not_compared, ["name"]);
+        written.looked(|_| false);
+        assert!(written.not_compared.is_empty() && written.hidden_is_due("name"), "shown in between");
     }
 }

@@ -120,7 +120,8 @@ impl Work<'_> {
     pub(super) fn knowing(&self, draft: Draft, change: impl FnOnce(&mut Vec<IdentityProvider>)) -> Outcome {
         let mut seen = self.sight.seen.clone();
         change(&mut seen.mine);
-        let sight = observe::after(Sight { seen, ..self.sight.clone() }, &draft)?;
+        let mut sight = observe::after(Sight { seen, ..self.sight.clone() }, &draft)?;
+        sight.seen.written.unseen = self.cx.ledger.unseen(&self.uid());
         Ok(Acted { object: None, draft, seen: Some(Box::new(sight)), persist: false })
     }
 

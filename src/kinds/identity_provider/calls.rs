@@ -37,7 +37,7 @@ impl Work<'_> {
         draft.not_compared = self.not_compared(&provider);
         if role == Role::Only {
             // The whole manifest is written, but that it is in use.
-            draft.not_compared.extend(written_unseen(&self.sight.want, &provider));
+            self.cx.ledger.wrote_unseen(&self.uid(), written_unseen(&self.sight.want, &provider));
             draft.active = None;
         }
         let (id, print, key_id) = (provider.id.to_string(), self.sight.fingerprint.clone(), kid.map(str::to_owned));
@@ -153,8 +153,7 @@ impl Work<'_> {
         if changes.iter().any(|change| matches!(change, Change::Options | Change::Pending)) {
             // What was written is read back once: how Qlik shows it, and the version that is to be tried.
             let found = api.identity_provider(id).await?.ok_or(Error::Raced)?;
-            let top = draft.not_compared.iter().filter(|field| after.hides(field)).cloned().collect::<Vec<_>>();
-            draft.not_compared = top.into_iter().chain(self.not_compared(&found.provider)).collect();
+            draft.not_compared = self.not_compared(&found.provider);
             if changes.contains(&Change::Pending) {
                 draft.verification = self.trial(&found.provider, found.version.clone());
             } else {
@@ -172,9 +171,9 @@ impl Work<'_> {
         }
         let fields: Vec<_> = changes.iter().map(|change| change.field()).collect();
         let written = &self.sight.seen.written;
-        let Written { drift, not_compared, .. } =
-            written.after(&fields, |field| provider.hides(field), self.cx.clock.now());
-        (draft.drift, draft.not_compared) = (drift, not_compared);
+        let Written { drift, unseen, .. } = written.after(&fields, |field| provider.hides(field), self.cx.clock.now());
+        self.cx.ledger.wrote_unseen(&self.uid(), unseen);
+        draft.drift = drift;
     }
 
     fn note_print(&self, id: &ProviderId, draft: &mut Draft) {

@@ -134,13 +134,14 @@ fn record(draft: &QlikIdentityProviderStatus, now: Option<&String>) -> Result<Re
 }
 
 fn written(draft: &QlikIdentityProviderStatus, outdated: bool) -> Written {
-    Written { drift: draft.drift.clone(), not_compared: draft.not_compared.clone(), outdated }
+    Written { drift: draft.drift.clone(), not_compared: draft.not_compared.clone(), unseen: Vec::new(), outdated }
 }
 
 /// What is known after a step of our own: the providers as they are now, and what the draft says of them.
 pub(super) fn after(mut sight: Sight, draft: &QlikIdentityProviderStatus) -> Result<Sight, Error> {
     sight.seen.record = record(draft, sight.fingerprint.as_ref())?;
-    sight.seen.written = written(draft, sight.seen.written.outdated);
+    let unseen = std::mem::take(&mut sight.seen.written.unseen);
+    sight.seen.written = Written { unseen, ..written(draft, sight.seen.written.outdated) };
     remember(&mut sight.seen.mine, &sight.want, draft);
     key_since(&mut sight.seen, draft);
     let trial = sight.seen.record.trial.clone();
@@ -288,7 +289,8 @@ impl Look<'_> {
                 "pendingOptions" => current.pending_options.is_some(),
                 _ => current.shows(field),
             };
-            seen.written.not_compared.retain(|field| !shown(field));
+            seen.written.unseen = self.cx.ledger.take_unseen(&self.object.uid().unwrap_or_default());
+            seen.written.looked(|field| !shown(field));
         }
         if seen.deletion == Deletion::None {
             let others = Others { object: self.object, parent: self.parent, cx: self.cx };

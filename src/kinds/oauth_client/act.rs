@@ -161,8 +161,9 @@ impl Work<'_> {
         self.cx.ledger.touch(&observe::place(self.object), self.cx.clock.monotonic());
         // The whole manifest is written; what the answer does not show of it cannot be compared.
         let unseen = written_unseen(want, &self.sight.seen, &client, self.cx.clock.now());
-        let written = Written { not_compared: unseen, ..Written::default() };
-        let draft = Draft { not_compared: written.not_compared.clone(), ..self.bound(&client.id, draft) };
+        self.cx.ledger.wrote_unseen(&self.uid(), unseen.clone());
+        let written = Written { unseen, ..Written::default() };
+        let draft = Draft { not_compared: Vec::new(), ..self.bound(&client.id, draft) };
         match self.deliver_first(&client, secret, key).await {
             Ok(secret) => {
                 let mut seen = Seen { written, ..self.sight.seen.clone() };
@@ -211,6 +212,7 @@ impl Work<'_> {
         change: impl FnOnce(&mut OauthClient),
     ) -> Result<Acted<QlikOAuthClient>, Error> {
         self.touch();
+        self.cx.ledger.wrote_unseen(&self.uid(), written.unseen.clone());
         let draft = Draft { drift: written.drift.clone(), ..draft };
         let mut client = self.client()?.clone();
         change(&mut client);

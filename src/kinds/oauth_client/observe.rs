@@ -108,6 +108,7 @@ fn from_object(object: &QlikOAuthClient, draft: &QlikOAuthClientStatus, cx: &Con
         written: Written {
             drift: draft.drift.clone(),
             not_compared: draft.not_compared.clone(),
+            unseen: Vec::new(),
             outdated: draft.observed_generation != object.metadata.generation,
         },
         secret: SecretSeen::NotWanted,
@@ -173,7 +174,8 @@ impl Look<'_> {
             client.consent = self.parent.api(self.cx).consent(&client.id).await?;
         }
         if let Found::One(client) = &mut seen.client {
-            seen.written.not_compared.retain(|field| client.hides(field));
+            seen.written.unseen = self.cx.ledger.take_unseen(&self.object.uid().unwrap_or_default());
+            seen.written.looked(|field| client.hides(field));
             // Qlik Cloud cannot take it back, so what was seen once stays so where it is not shown.
             client.published_at = client.published_at.or(self.draft.published_at.as_ref().map(|at| at.0));
         }

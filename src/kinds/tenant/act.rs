@@ -145,6 +145,7 @@ impl Work<'_> {
         })?;
         let fields: Vec<_> = changes.iter().map(Patch::field).collect();
         let written = self.sight.seen.written.after(&fields, |field| before.hides(field), self.cx.clock.now());
+        self.cx.ledger.wrote_unseen(&self.tenant.uid().unwrap_or_default(), written.unseen.clone());
         let draft = QlikTenantStatus { drift: written.drift.clone(), ..draft };
         let mut after = before.clone();
         for change in changes {

@@ -93,6 +93,7 @@ fn from_object(tenant: &QlikTenant, draft: &QlikTenantStatus, cx: &Context) -> R
         written: Written {
             drift: draft.drift.clone(),
             not_compared: draft.not_compared.clone(),
+            unseen: Vec::new(),
             outdated: draft.observed_generation != tenant.metadata.generation,
         },
         intent: IntentSeen::read(annotation(INTENT).as_deref(), |intent| cx.ledger.known(intent)),
@@ -228,7 +229,8 @@ impl Look<'_> {
                     let known = seen.bound.as_ref().map(|bound| bound.hostnames.clone());
                     tenant.hostnames = known.unwrap_or_else(|| vec![host.hostname().clone()]);
                 }
-                seen.written.not_compared.retain(|field| tenant.hides(field));
+                seen.written.unseen = self.cx.ledger.take_unseen(&seen.uid);
+                seen.written.looked(|field| tenant.hides(field));
                 View::Active(tenant)
             }
             Ok(view) => view,
