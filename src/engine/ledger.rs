@@ -106,21 +106,28 @@ impl Ledger {
         inner.counterparts.remove(uid);
     }
 
-    /// Remembers fields of an object's counterpart that were written and have not been looked at since.
+    /// Remembers fields of an object's counterpart that were not shown when they were written.
     pub fn wrote_unseen(&self, uid: &str, fields: Vec<String>) {
         if !fields.is_empty() {
             self.lock().unseen.insert(uid.to_owned(), fields);
         }
     }
 
-    /// The fields that were written and not looked at since.
+    /// The fields that were not shown when they were written, nor since.
     pub fn unseen(&self, uid: &str) -> Vec<String> {
         self.lock().unseen.get(uid).cloned().unwrap_or_default()
     }
 
-    /// The same, when they are looked at.
-    pub fn take_unseen(&self, uid: &str) -> Vec<String> {
-        self.lock().unseen.remove(uid).unwrap_or_default()
+    /// The same after a look. What is still hidden stays here: the status that says so may not be written yet.
+    pub fn still_unseen(&self, uid: &str, hides: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut inner = self.lock();
+        let Some(fields) = inner.unseen.get_mut(uid) else { return Vec::new() };
+        fields.retain(|field| hides(field));
+        let left = fields.clone();
+        if left.is_empty() {
+            inner.unseen.remove(uid);
+        }
+        left
     }
 
     /// Notes that the turn of an object's creation in the rate budget was taken at this monotonic time.

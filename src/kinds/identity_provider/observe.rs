@@ -289,7 +289,8 @@ impl Look<'_> {
                 "pendingOptions" => current.pending_options.is_some(),
                 _ => current.shows(field),
             };
-            seen.written.unseen = self.cx.ledger.take_unseen(&self.object.uid().unwrap_or_default());
+            let uid = self.object.uid().unwrap_or_default();
+            seen.written.unseen = self.cx.ledger.still_unseen(&uid, |field| !shown(field));
             seen.written.looked(|field| !shown(field));
         }
         if seen.deletion == Deletion::None {

@@ -174,7 +174,8 @@ impl Look<'_> {
             client.consent = self.parent.api(self.cx).consent(&client.id).await?;
         }
         if let Found::One(client) = &mut seen.client {
-            seen.written.unseen = self.cx.ledger.take_unseen(&self.object.uid().unwrap_or_default());
+            let uid = self.object.uid().unwrap_or_default();
+            seen.written.unseen = self.cx.ledger.still_unseen(&uid, |field| client.hides(field));
             seen.written.looked(|field| client.hides(field));
             // Qlik Cloud cannot take it back, so what was seen once stays so where it is not shown.
             client.published_at = client.published_at.or(self.draft.published_at.as_ref().map(|at| at.0));
