@@ -301,16 +301,18 @@ impl<K: Managed> Pass<'_, K> {
                 (error.finding().filter(|_| !quiet), false, recheck, attempt + 1)
             }
         };
-        let recheck = match finding {
-            Some(finding) => match self.publish(finding, settled).await {
-                Ok(()) => recheck,
-                Err(error) => {
-                    self.log(&error, attempt);
-                    outcome = error.label();
-                    delay::after(&error.class(), attempt + 1, jitter(uid, attempt)).min(recheck)
-                }
-            },
-            None => recheck,
+        let published = match finding {
+            Some(finding) => self.publish(finding, settled).await,
+            None => Ok(()),
+        };
+        let (recheck, failed) = match published {
+            Ok(()) => (recheck, failed),
+            // The next pass reads the object anew: what this one did stands in no status.
+            Err(error) => {
+                self.log(&error, attempt);
+                outcome = error.label();
+                (delay::after(&error.class(), attempt + 1, jitter(uid, attempt)).min(recheck), attempt + 1)
+            }
         };
         let recheck = if self.overtaken { Duration::ZERO } else { recheck };
         cx.gates.set(uid, appearance(&self.object), (self.started, recheck), failed);

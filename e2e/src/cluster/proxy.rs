@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Cluster;
@@ -82,6 +83,7 @@ type AfterRequest = Arc<dyn Fn(&Request) -> After + Send + Sync>;
 pub struct Hooks {
     before_request: BeforeRequest,
     after_request: AfterRequest,
+    watches: watch::Receiver<bool>,
 }
 
 impl Hooks {
@@ -98,11 +100,22 @@ impl Hooks {
         self.after_request = Arc::new(hook);
         self
     }
+
+    /// Streams are passed on while this says true. What comes meanwhile is passed on later, as by a slow API server.
+    #[must_use]
+    pub fn watches(mut self, flow: watch::Receiver<bool>) -> Self {
+        self.watches = flow;
+        self
+    }
 }
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { before_request: Arc::new(|_| Before::Forward), after_request: Arc::new(|_| After::Answer) }
+        Self {
+            before_request: Arc::new(|_| Before::Forward),
+            after_request: Arc::new(|_| After::Answer),
+            watches: watch::channel(true).1,
+        }
     }
 }
 
@@ -202,7 +215,7 @@ impl Upstream {
         }
         let answer = self.forward(request).await.map_err(|_| Closed)?;
         if call.streams() {
-            return Ok(passed_on(&answer, answer.status()).map(|()| streamed(answer)));
+            return Ok(passed_on(&answer, answer.status()).map(|()| streamed(answer, self.hooks.watches.clone())));
         }
         let head = passed_on(&answer, answer.status());
         let body = answer.bytes().await.map_err(|_| Closed)?;
@@ -272,9 +285,12 @@ fn passed_on(answer: &reqwest::Response, status: StatusCode) -> Response<()> {
 }
 
 /// Passes a body on as it comes. A break in it is passed on as one.
-fn streamed(answer: reqwest::Response) -> Body {
-    Body::from_stream(stream::try_unfold(answer, |mut answer| async move {
-        Ok::<_, reqwest::Error>(answer.chunk().await?.map(|chunk| (chunk, answer)))
+fn streamed(answer: reqwest::Response, flow: watch::Receiver<bool>) -> Body {
+    Body::from_stream(stream::try_unfold((answer, flow), |(mut answer, mut flow)| async move {
+        let chunk = answer.chunk().await?;
+        // Nobody is left who could hold it back: it flows.
+        let _ = flow.wait_for(|flows| *flows).await;
+        Ok::<_, reqwest::Error>(chunk.map(|chunk| (chunk, (answer, flow))))
     }))
 }
 

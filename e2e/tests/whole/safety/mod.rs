@@ -2,6 +2,7 @@
 //! still needed. Counts come from the simulator's journal, words from the status that people read.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod behind;
 mod canary;
 mod canary_apps;
 mod canary_logins;
