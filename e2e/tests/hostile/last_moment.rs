@@ -34,6 +34,11 @@ fn rows() -> Vec<(String, Row)> {
             false,
             spec(json!({ "offboarding": { "confirmHostname": "x.us.qlikcloud.com" } })),
         ),
+        (
+            "a deactivation, another tenant to adopt",
+            false,
+            spec(json!({ "adopt": { "tenantId": "another", "hostname": "x.us.qlikcloud.com" } })),
+        ),
     ]
     .map(|(name, restart, change)| (name.to_owned(), Row { restart, change }))
     .to_vec()

@@ -51,10 +51,32 @@ pub fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
     if seen.intent.of(IntentStep::Create).is_some_and(|intent| intent.outcome.is_none()) {
         return Next::Do(Step::CloseIntent);
     }
-    match want.lifecycle {
+    let next = match want.lifecycle {
         Lifecycle::Active => live::next(want, seen, bound, now),
         Lifecycle::Deactivated => offboard::declared(want, seen, bound, now),
+    };
+    unless_another_is_meant(want, bound, next)
+}
+
+/// An object that holds one tenant and whose `spec.adopt` names another one speaks of two: it changes neither. What was
+/// done before is still followed and written down, and a tenant is brought back.
+fn unless_another_is_meant(want: &Desired, bound: &Bound, next: Next<Step>) -> Next<Step> {
+    let Some(problem) = another_is_meant(want, bound) else { return next };
+    match next {
+        Next::Do(step) if !step.leads_to_change() => Next::Do(step),
+        Next::Do(_) | Next::Settled { .. } => human(Reason::AdoptMismatch, problem),
+        Next::Wait { .. } | Next::Release => next,
     }
+}
+
+/// What to say where `spec.adopt` names another tenant than the one that the object holds.
+fn another_is_meant(want: &Desired, bound: &Bound) -> Option<String> {
+    let (named, _) = want.adopt.as_ref().filter(|(named, _)| *named != bound.id)?;
+    let (id, host) = (&bound.id, bound.host.hostname());
+    Some(format!(
+        "this object holds tenant {id} ({host}), and spec.adopt names another one, {named}: neither is changed. To go on with \
+         {id} take spec.adopt away, or set it to {{tenantId: {id}, hostname: {host}}}; for {named} create another object"
+    ))
 }
 
 fn wait(phase: Phase, reason: Reason, message: impl Into<String>, recheck: Duration) -> Next<Step> {

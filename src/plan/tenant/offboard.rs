@@ -1,7 +1,8 @@
 //! The tenant is to be off: deactivate it exactly once, and follow the countdown.
 
 use super::{
-    Announcement, Bound, Desired, Finding, RecordSeen, Seen, Step, View, erase, human, settled, under_permit, wait,
+    Announcement, Bound, Desired, Finding, RecordSeen, Seen, Step, View, another_is_meant, erase, human, settled,
+    under_permit, wait,
 };
 use crate::crd::{
     Evidence, Lifecycle, OffboardingPhase, OnDelete, Phase, PurgeConfirmation, RESTART_PURGE_WINDOW, Reason, Trigger,
@@ -184,10 +185,13 @@ fn deactivate(
 /// no end or the tenant was not seen. A wrong hostname is said at once, and not on the day on which it matters.
 pub fn ready(want: &Desired, seen: &Seen) -> Option<Finding> {
     let asks = want.lifecycle == Lifecycle::Deactivated || want.on_delete == OnDelete::Deactivate;
-    let View::Active(tenant) = &seen.tenant else {
+    let (View::Active(tenant), Some(bound)) = (&seen.tenant, &seen.bound) else {
         return None;
     };
-    (asks && seen.bound.is_some()).then(|| match confirmed(want, tenant) {
+    if let Some(problem) = another_is_meant(want, bound).filter(|_| asks) {
+        return Some(Finding::human(Reason::AdoptMismatch, problem));
+    }
+    asks.then(|| match confirmed(want, tenant) {
         Ok(confirm) => {
             let message = format!("offboarding.confirmHostname names this tenant: {confirm}");
             Finding::passing(Phase::Ready, Reason::Settled, message)

@@ -1,6 +1,6 @@
 //! The object is being deleted. Nothing irreversible happens by default, and nothing blocks for ever without saying why.
 
-use super::{Deletion, Desired, Seen, Step, erase, human, offboard, onboard, wait};
+use super::{Deletion, Desired, Seen, Step, erase, human, offboard, onboard, unless_another_is_meant, wait};
 use crate::crd::{OffboardingPhase, OnDelete, Phase, Reason, ReleasePolicy, Trigger};
 use crate::plan::intent::{Call, IntentSeen, IntentStep, Permit};
 use crate::plan::{HOURLY, Next};
@@ -19,12 +19,12 @@ pub(super) fn next(want: &Desired, seen: &Seen, now: Timestamp) -> Next<Step> {
             ),
         );
     }
-    if seen.bound.is_none() {
+    let Some(bound) = &seen.bound else {
         return unbound(want, seen, now);
-    }
+    };
     let record = match offboard::bring_off(want, seen, Trigger::Deletion, now) {
         Ok(record) => record,
-        Err(next) => return next,
+        Err(next) => return unless_another_is_meant(want, bound, next),
     };
     let purged = record.phase() == OffboardingPhase::Purged;
     if want.release == ReleasePolicy::Purged && !purged {

@@ -115,3 +115,31 @@ pub enum Step {
         record: String,
     },
 }
+
+impl Step {
+    /// Whether it changes a tenant in a way that somebody could regret, or is made only in order to do so.
+    pub(super) fn leads_to_change(&self) -> bool {
+        match self {
+            Self::Patch(_)
+            | Self::Deactivate { .. }
+            | Self::RestartWindow { .. }
+            | Self::Create
+            | Self::Bind { .. }
+            | Self::NoteCall { .. }
+            | Self::Announce(_) => true,
+            Self::OpenRecord(trigger) => *trigger != Trigger::OutOfBand,
+            // A tenant that is brought back can be deactivated again; one that is not is purged.
+            Self::Reactivate { .. }
+            | Self::Hold
+            | Self::CloseIntent
+            | Self::RecordRelease
+            | Self::Unbind
+            | Self::RestoreRecord(_)
+            | Self::Schedule { .. }
+            | Self::CloseRecord { .. }
+            | Self::PlanErasure { .. }
+            | Self::Erase(_)
+            | Self::ConfirmErasure { .. } => false,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Single decisions whose words people read.
 
-use super::world::{HOSTNAME, World};
+use super::world::{HOSTNAME, ID, Tenant, World};
 use crate::crd::{Lifecycle, OnDelete, Reason, ReleasePolicy};
 use crate::plan::Next;
 use crate::plan::tenant::tests::world::Fate;
@@ -52,6 +52,38 @@ fn a_wrong_hostname_stops_a_deactivation_and_says_the_right_one() {
     let finding = world.finding();
     assert_eq!(finding.reason, Reason::ConfirmHostnameMismatch);
     assert!(finding.needs_human && finding.message.contains(HOSTNAME), "{}", finding.message);
+}
+
+/// Changed, announced or on record already: an object that speaks of two tenants deactivates neither.
+#[test]
+fn another_tenant_to_adopt_stops_a_deactivation() {
+    for (turns, deleting) in [(0, false), (1, false), (2, false), (0, true), (1, true), (2, true)] {
+        let mut world = World::new((OnDelete::Deactivate, ReleasePolicy::Scheduled), false);
+        world.settle();
+        if deleting {
+            world.delete();
+        } else {
+            world.declare(Lifecycle::Deactivated);
+        }
+        for _ in 0..turns {
+            world.turn(Fate::Done);
+        }
+        world.adopt("another");
+        world.settle();
+        let finding = world.finding();
+        assert_eq!((finding.reason, world.deactivated), (Reason::AdoptMismatch, 0), "{turns} {deleting}");
+        assert!(finding.message.contains(ID) && finding.message.contains(HOSTNAME), "{}", finding.message);
+        world.adopt(ID);
+        world.settle();
+        assert_eq!(world.deactivated, 1, "{turns} {deleting}");
+        if !deleting {
+            world.adopt("another");
+            world.declare(Lifecycle::Active);
+            world.settle();
+            assert!(world.tenant == Tenant::Active, "to bring a tenant back is the safe direction");
+            assert_eq!(world.finding().reason, Reason::AdoptMismatch, "and then people are told");
+        }
+    }
 }
 
 #[test]

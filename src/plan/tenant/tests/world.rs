@@ -8,7 +8,7 @@ use crate::plan::Next;
 use crate::plan::intent::{Call, Intent, IntentStep, Outcome, TAKE_OVER};
 use crate::plan::offboarding::history::entry;
 use crate::plan::tenant::{Desired, RecordSeen, Step, next};
-use crate::qlik::{Hostname, PurgeDays, Region};
+use crate::qlik::{Hostname, Hosts, PurgeDays, Region};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -142,6 +142,13 @@ impl World {
             self.decisions += 1;
         }
         self.want.lifecycle = lifecycle;
+    }
+
+    /// `spec.adopt` says this id.
+    pub(super) fn adopt(&mut self, id: &str) {
+        let hosts = Hosts::new("qlikcloud.com".parse().unwrap());
+        let host = hosts.tenant(&HOSTNAME.parse().unwrap(), Region::Us).unwrap();
+        self.want.adopt = Some((id.parse().unwrap(), host));
     }
 
     pub(super) fn delete(&mut self) {
