@@ -62,10 +62,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Wraps a failed request, telling a lost race apart from a failure.
+    /// Wraps a failed request, telling a lost race apart from a failure: the object was changed meanwhile, or is there already.
     pub fn kube(what: &'static str) -> impl Fn(kube::Error) -> Self {
         move |source| match &source {
-            kube::Error::Api(status) if status.is_conflict() => Self::Raced,
+            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Self::Raced,
             _ => Self::Kube { what, source: Box::new(source) },
         }
     }

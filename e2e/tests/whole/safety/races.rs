@@ -189,6 +189,39 @@ async fn killed_just_before_the_call() {
     killed_after(2).await;
 }
 
+/// The record of a tenant that is let go is written, and its writer is dead: the object goes all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_the_record_and_the_release() {
+    let stage = Stage::new(Setup::new("release")).await.unwrap();
+    let victim: Arc<OnceLock<Operator>> = Arc::new(OnceLock::new());
+    let hooks = {
+        let victim = victim.clone();
+        Hooks::default().after_request(move |asked| {
+            if asked.method == Method::POST && asked.path.ends_with("/qlikoffboardings") {
+                victim.get().unwrap().kill9().unwrap();
+                return After::Drop;
+            }
+            After::Answer
+        })
+    };
+    let proxy = Proxy::start(stage.cluster, &stage.identity, hooks).await.unwrap();
+    let operator = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
+    assert!(victim.set(operator).is_ok());
+    onboard(&stage, "acme", "alias: acme").await;
+    stage.delete("acme").await.unwrap();
+    victim.get().unwrap().wait(e2e::stage::PATIENCE).await.unwrap();
+    let _operator = stage.operator().await.unwrap();
+    stage.until_gone("acme").await.unwrap();
+    let released = async || {
+        let records = stage.records().list(&ListParams::default()).await?.items;
+        assert_eq!(records.len(), 1, "{records:#?}");
+        let phase = records[0].status.as_ref().map(|status| format!("{:?}", status.phase));
+        Ok((phase.as_deref() == Some("Released")).then_some(()))
+    };
+    stage.until_some("the record says so", released).await.unwrap();
+    untouched(&stage, 1);
+}
+
 #[tokio::test]
 async fn two_operators_running_at_once() {
     let stage = Stage::new(Setup::new("two")).await.unwrap();
