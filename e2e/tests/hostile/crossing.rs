@@ -118,10 +118,11 @@ impl World {
 
     fn launch(&self) -> Result<Operator, Error> {
         let lease = format!("--leader-election-lease={}/qlik-operator", self.stage.ns());
+        // Long enough for a machine on which many rows run at the same time: who loses its lease ends, and stays away.
         let elect = [
             &lease,
-            "--leader-elect-lease-duration=3s",
-            "--leader-elect-renew-deadline=2s",
+            "--leader-elect-lease-duration=12s",
+            "--leader-elect-renew-deadline=10s",
             "--leader-elect-retry-period=1s",
         ];
         let args: &[&str] = if self.crossing == Crossing::Failover { &elect } else { &[] };

@@ -23,16 +23,19 @@ pub(crate) enum Scenario {
     DeletionScheduled,
     /// The object is deleted, and goes when the tenant is purged.
     DeletionPurged,
+    /// The object is deleted, and its tenant lives on.
+    DeletionRetain,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Onboarding,
         Self::Change,
         Self::Deactivation,
         Self::Reactivation,
         Self::DeletionScheduled,
         Self::DeletionPurged,
+        Self::DeletionRetain,
     ];
 }
 
@@ -47,6 +50,7 @@ impl Story for Scenario {
             Self::Reactivation => "reactivation",
             Self::DeletionScheduled => "deletion, Scheduled",
             Self::DeletionPurged => "deletion, Purged",
+            Self::DeletionRetain => "deletion, Retain",
         }
     }
 
@@ -54,7 +58,7 @@ impl Story for Scenario {
         stage.secret(&format!("{name}-extra"), &[("a", "b")]).await?;
         match self {
             Self::Onboarding => Ok(()),
-            Self::Change | Self::Deactivation => onboard(stage, name, "Active", "").await,
+            Self::Change | Self::Deactivation | Self::DeletionRetain => onboard(stage, name, "Active", "").await,
             Self::Reactivation => {
                 onboard(stage, name, "Active", "").await?;
                 off(stage, name).await
@@ -73,7 +77,7 @@ impl Story for Scenario {
                 stage.until(name, "is changed", is_ready).await.map(drop)
             }
             Self::Deactivation => off(stage, name).await,
-            Self::DeletionScheduled => {
+            Self::DeletionScheduled | Self::DeletionRetain => {
                 stage.delete(name).await?;
                 stage.until_gone(name).await
             }
