@@ -115,7 +115,7 @@ impl Drop for Alone {
 }
 
 /// How long anything on a stage may take to come about on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Stage {
     /// Sets up a stage on the shared control plane; no operator runs yet.
