@@ -212,7 +212,7 @@ async fn the_organization_tells_a_missing_hostname() {
 async fn a_replacement_in_the_middle_makes_no_second_tenant() {
     for answered in [true, false] {
         let (stage, mut operator) = stage("replaced").await;
-        stage.sim.set_options(Options { create_delay_ms: 3_000, ..Options::default() }).unwrap();
+        stage.sim.set_options(Options { create_delay_ms: 10_000, ..Options::default() }).unwrap();
         if !answered {
             stage.sim.fault(lost(When::After, true));
         }
