@@ -41,7 +41,9 @@ pub(super) async fn act(
         Step::NoteCall { record, days } => {
             let asked = requested::of(tenant, cx).await?;
             let called = records::called(*days, asked, cx.clock.now());
-            let noted = |state: &State| Ok(if state.has_call(*days) { Vec::new() } else { vec![called.clone()] });
+            let announced = work.sight.seen.intent.announced().ok_or(Error::Raced)?;
+            let noted =
+                |state: &State| Ok(if state.has_call(*days, announced) { Vec::new() } else { vec![called.clone()] });
             records::enter(cx, &work.namespace(), record, noted).await?;
             Ok(Acted::look_again(draft))
         }

@@ -163,11 +163,14 @@ impl State {
         self.unknown.iter().map(CallMade::earliest).map(later).chain(noted).max()
     }
 
-    /// Whether a call for so many days is on record already, of which no date is on record yet: then it may be made again
-    /// without another entry, since the estimate counts from the first. A window that is restarted is another one, also
-    /// with as many days as before.
-    pub fn has_call(&self, days: i32) -> bool {
-        self.windows.iter().rev().take_while(|window| window.purge_at.is_none()).any(|window| window.days == days)
+    /// Whether the call for so many days that was announced then is on record, and no date of it yet. A window that is restarted
+    /// is another one, also with as many days as before, and so is a call that is made once more after a new announcement:
+    /// should that one be taken away, the record tells how long ago the last call may have been made.
+    pub fn has_call(&self, days: i32, announced: Timestamp) -> bool {
+        // Entries have whole seconds.
+        let since = announced.checked_sub(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MIN);
+        let open = self.windows.iter().rev().take_while(|window| window.purge_at.is_none());
+        open.filter(|window| window.called_at.0 >= since).any(|window| window.days == days)
     }
 
     /// Whether the window was restarted in place of this date and has the very same one: Qlik Cloud may give days only.

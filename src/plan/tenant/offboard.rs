@@ -159,9 +159,10 @@ fn deactivate(
     let announce =
         Announcement { step: IntentStep::Deactivate, record: record.map(|record| record.name.clone()), replaces: None };
     // An intent that was removed by hand leaves the record as the trace of a call that may be under way.
+    let last_call = |record: &RecordSeen| record.state.last_call.as_ref().map_or(record.requested_at, |made| made.at);
     if let Some(record) = record
         && seen.intent.of(IntentStep::Deactivate).is_none()
-        && now.duration_since(record.requested_at) < SignedDuration::try_from(TAKE_OVER).unwrap_or(SignedDuration::MAX)
+        && now.duration_since(last_call(record)) < SignedDuration::try_from(TAKE_OVER).unwrap_or(SignedDuration::MAX)
     {
         let message = "a deactivation was recorded and its outcome is not known yet";
         return wait(Phase::Deactivating, Reason::DeactivationOutcomeUnknown, message, SOON);
@@ -171,7 +172,7 @@ fn deactivate(
             Step::PlanErasure { record: record.name.clone(), targets: seen.targets.clone() }
         }
         // What is asked for is on record before it is asked: an estimate rests on it should the answer be lost.
-        Some(record) if !record.state.has_call(i32::from(want.days.get())) => {
+        Some(record) if !record.state.has_call(i32::from(want.days.get()), announced(seen, IntentStep::Deactivate)) => {
             Step::NoteCall { record: record.name.clone(), days: i32::from(want.days.get()) }
         }
         Some(record) => Step::Deactivate { record: record.name.clone(), confirm },
@@ -179,6 +180,11 @@ fn deactivate(
     };
     // The tenant answers: a call that is older than the take-over time did not take effect.
     under_permit(seen, announce, now, true, act)
+}
+
+/// When the call was announced that may be made now. Without an announcement none may.
+fn announced(seen: &Seen, step: IntentStep) -> Timestamp {
+    seen.intent.of(step).map_or(Timestamp::MAX, |intent| intent.at)
 }
 
 /// Whether what the manifest says of the tenant's end could be done, as far as the hostname tells; `None` where it asks for
@@ -337,7 +343,7 @@ fn restart_window(
         });
     }
     let days = i32::from(want.days.get());
-    let act = if record.state.has_call(days) {
+    let act = if record.state.has_call(days, announced(seen, IntentStep::RestartWindow)) {
         Step::RestartWindow { record: record.name.clone(), confirm }
     } else {
         Step::NoteCall { record: record.name.clone(), days }

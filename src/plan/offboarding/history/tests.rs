@@ -104,8 +104,13 @@ fn a_status_is_made_from_the_entries_and_the_entries_from_a_former_status() {
 }
 
 #[test]
-fn a_call_of_unknown_outcome_is_on_record_once() {
-    let seen = state(vec![called(0, 30)]);
-    assert!(seen.has_call(30) && !seen.has_call(10));
-    assert!(!state(vec![called(0, 30), scheduled(0, 30, Evidence::Date)]).has_call(30), "a restart is a new call");
+fn a_call_is_on_record_once_for_each_announcement() {
+    let (seen, announced) = (state(vec![called(0, 30)]), at(0));
+    assert!(seen.has_call(30, announced) && !seen.has_call(10, announced));
+    let later = announced + SignedDuration::from_secs(2);
+    assert!(!seen.has_call(30, later), "it is made once more");
+    let within_the_second = announced + SignedDuration::from_millis(900);
+    assert!(seen.has_call(30, within_the_second), "entries have whole seconds");
+    let dated = state(vec![called(0, 30), scheduled(0, 30, Evidence::Date)]);
+    assert!(!dated.has_call(30, announced), "a restart is a new call");
 }

@@ -86,6 +86,26 @@ fn another_tenant_to_adopt_stops_a_deactivation() {
     }
 }
 
+/// A call is made once more, its answer is lost, and somebody takes its announcement away: the record tells how lately it may
+/// have been made.
+#[test]
+fn an_announcement_that_is_taken_away_makes_no_call_sooner() {
+    let mut world = World::new((OnDelete::Deactivate, ReleasePolicy::Scheduled), false);
+    world.settle();
+    world.declare(Lifecycle::Deactivated);
+    for _ in 0..2 {
+        while !matches!(next(&world.want, &world.see(), world.now), Next::Do(Step::Deactivate { .. })) {
+            world.turn(Fate::Done);
+            world.pass(1);
+        }
+        world.turn(Fate::NotDoneAnswerLost);
+        world.pass(601);
+    }
+    world.pass(-590);
+    world.remove_intent();
+    assert_eq!(world.finding().reason, Reason::DeactivationOutcomeUnknown);
+}
+
 #[test]
 fn a_lost_creation_is_never_answered_by_a_second_one() {
     let mut world = World::new((OnDelete::Retain, ReleasePolicy::Scheduled), false);

@@ -337,10 +337,9 @@ impl World {
         assert_eq!(Some(confirm), self.want.confirm.as_ref(), "not the hostname that was written");
         assert_eq!(confirm.as_str(), HOSTNAME, "not the tenant's hostname");
         assert_eq!(self.tenant, Tenant::Active, "deactivated once more: the countdown would restart");
-        assert!(
-            self.records.iter().any(|r| r.phase() == OffboardingPhase::Requested && r.state.has_call(30)),
-            "without a record"
-        );
+        let announced = self.intent.as_ref().expect("announced first").at;
+        let noted = |r: &RecordSeen| r.phase() == OffboardingPhase::Requested && r.state.has_call(30, announced);
+        assert!(self.records.iter().any(noted), "without a record");
         if let Some(since) = self.unknown_since {
             let age = self.now.duration_since(since);
             let take_over = SignedDuration::try_from(TAKE_OVER).unwrap();
