@@ -257,6 +257,8 @@ impl Look<'_> {
         let secret = sight.client_secret.as_ref().map(Secret::expose).unwrap_or_default();
         let now = key.of(&[("options", options.as_bytes()), ("clientSecret", secret.as_bytes())]).to_string();
         sight.seen.record = record(self.draft, Some(&now))?;
+        // Another secret than the one that was written is a change of what is declared, and no drift.
+        sight.seen.written.outdated |= sight.seen.record.print == Print::Differs;
         sight.fingerprint = Some(now);
         Ok(())
     }
