@@ -4,6 +4,7 @@
 //! of unknown outcome.
 
 use super::gate::version;
+use crate::plan::drift::Written;
 use crate::plan::intent::{ACT_WITHIN, Call, Intent};
 use crate::qlik::{Hostname, TenantId};
 use jiff::Timestamp;
@@ -118,16 +119,15 @@ impl Ledger {
         self.lock().unseen.get(uid).cloned().unwrap_or_default()
     }
 
-    /// The same after a look. What is still hidden stays here: the status that says so may not be written yet.
-    pub fn still_unseen(&self, uid: &str, hides: impl Fn(&str) -> bool) -> Vec<String> {
+    /// An object's counterpart was looked at. What is still hidden is remembered on: the status that says so may not be
+    /// written yet.
+    pub fn looked(&self, uid: &str, written: &mut Written, hides: impl Fn(&str) -> bool) {
         let mut inner = self.lock();
-        let Some(fields) = inner.unseen.get_mut(uid) else { return Vec::new() };
-        fields.retain(|field| hides(field));
-        let left = fields.clone();
-        if left.is_empty() {
-            inner.unseen.remove(uid);
+        if let Some(fields) = inner.unseen.get_mut(uid) {
+            fields.retain(|field| hides(field));
         }
-        left
+        written.unseen = inner.unseen.get(uid).cloned().unwrap_or_default();
+        written.looked(hides);
     }
 
     /// Notes that the turn of an object's creation in the rate budget was taken at this monotonic time.
@@ -232,6 +232,7 @@ impl Ledger {
         inner.claims.retain(|_, holder| holder != uid);
         inner.aliases.retain(|_, holder| holder != uid);
         inner.touched.remove(uid);
+        inner.unseen.remove(uid);
         inner.paid.remove(uid);
         inner.pending.remove(uid);
         inner.promises.remove(uid);

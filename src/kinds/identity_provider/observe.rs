@@ -257,8 +257,6 @@ impl Look<'_> {
         let secret = sight.client_secret.as_ref().map(Secret::expose).unwrap_or_default();
         let now = key.of(&[("options", options.as_bytes()), ("clientSecret", secret.as_bytes())]).to_string();
         sight.seen.record = record(self.draft, Some(&now))?;
-        // Another secret than the one that was written is a change of what is declared, and no drift.
-        sight.seen.written.outdated |= sight.seen.record.print == Print::Differs;
         sight.fingerprint = Some(now);
         Ok(())
     }
@@ -292,8 +290,7 @@ impl Look<'_> {
                 _ => current.shows(field),
             };
             let uid = self.object.uid().unwrap_or_default();
-            seen.written.unseen = self.cx.ledger.still_unseen(&uid, |field| !shown(field));
-            seen.written.looked(|field| !shown(field));
+            self.cx.ledger.looked(&uid, &mut seen.written, |field| !shown(field));
         }
         if seen.deletion == Deletion::None {
             let others = Others { object: self.object, parent: self.parent, cx: self.cx };

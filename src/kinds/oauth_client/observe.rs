@@ -175,8 +175,7 @@ impl Look<'_> {
         }
         if let Found::One(client) = &mut seen.client {
             let uid = self.object.uid().unwrap_or_default();
-            seen.written.unseen = self.cx.ledger.still_unseen(&uid, |field| client.hides(field));
-            seen.written.looked(|field| client.hides(field));
+            self.cx.ledger.looked(&uid, &mut seen.written, |field| client.hides(field));
             // Qlik Cloud cannot take it back, so what was seen once stays so where it is not shown.
             client.published_at = client.published_at.or(self.draft.published_at.as_ref().map(|at| at.0));
         }

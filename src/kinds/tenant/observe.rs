@@ -229,8 +229,7 @@ impl Look<'_> {
                     let known = seen.bound.as_ref().map(|bound| bound.hostnames.clone());
                     tenant.hostnames = known.unwrap_or_else(|| vec![host.hostname().clone()]);
                 }
-                seen.written.unseen = self.cx.ledger.still_unseen(&seen.uid, |field| tenant.hides(field));
-                seen.written.looked(|field| tenant.hides(field));
+                self.cx.ledger.looked(&seen.uid, &mut seen.written, |field| tenant.hides(field));
                 View::Active(tenant)
             }
             Ok(view) => view,

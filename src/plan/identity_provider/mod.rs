@@ -114,11 +114,16 @@ fn in_use(want: &Desired, seen: &Seen, current: &IdentityProvider, now: Timestam
     fought.unwrap_or_else(|| settled(want, seen, current, now))
 }
 
-/// Somebody else writes the same fields as often.
+/// Somebody else writes the same fields as often. A secret that was exchanged is a change of what is declared.
 fn fought_over(seen: &Seen, step: &Step, now: Timestamp) -> Option<Next<Step>> {
     let Step::Change(_, changes) = step else { return None };
     let fields: Vec<_> = changes.iter().map(|change| change.field()).collect();
-    seen.written.fought_over(&fields, now)
+    let exchanged = changes.iter().any(|change| match change {
+        Change::Options => seen.record.print == Print::Differs,
+        Change::Pending => seen.record.trial.as_ref().is_none_or(|trial| trial.print == Print::Differs),
+        _ => false,
+    });
+    seen.written.fought_over(&fields, now).filter(|_| !exchanged)
 }
 
 /// Two of the object's providers at once are never left in use for people's login, however that came about.

@@ -149,3 +149,22 @@ fn what_somebody_else_writes_as_often_is_left_for_a_day() {
     };
     assert_eq!((decide(2), decide(3)), ("description".to_owned(), "wait DriftRepeats".to_owned()));
 }
+
+/// The same options differ again and again: by somebody else's hand, or because the secret is exchanged.
+#[test]
+fn a_secret_that_is_exchanged_is_written_each_time() {
+    let mut world = World::new(Kind::Login, false);
+    world.settle();
+    let mut seen = world.see();
+    let corrected_at = whole_seconds(world.now - SignedDuration::from_secs(60));
+    let fields = vec![Change::Options.field().to_owned()];
+    seen.written.drift = Some(Drift { fields, times: 3, corrected_at });
+    seen.record.print = Print::Differs;
+    assert_eq!(word(&next(&world.want, &seen, world.now)), "options");
+    seen.record.print = Print::Same;
+    seen.mine.iter_mut().filter_map(|provider| provider.options.as_mut()).for_each(|options| {
+        options["realm"] = Value::from("theirs");
+    });
+    let found = word(&next(&world.want, &seen, world.now));
+    assert_eq!(found, "wait DriftRepeats");
+}
