@@ -4,7 +4,7 @@
 use super::namespaces;
 use crate::crd::{
     Evidence, ExactTime, OffboardedSecret, OffboardedTenant, OffboardingEntry, OffboardingEvent, OffboardingPhase,
-    QlikOffboarding, QlikOffboardingSpec, QlikTenant, SecretOutcome, Trigger, whole_seconds,
+    QlikOffboarding, QlikOffboardingSpec, QlikTenant, Reason, SecretOutcome, Trigger, whole_seconds,
 };
 use crate::engine::{Context, Error, Lean, Remains, within, write};
 use crate::plan::offboarding::history::{Asked, State, appended, entry};
@@ -132,9 +132,22 @@ pub(super) async fn open(cx: &Context, opening: Opening<'_>) -> Result<(), Error
         Ok(_) => Ok(()),
         Err(Error::Raced) => {
             let there = within("read an off-boarding record", api.get(opening.name)).await?;
-            if there.spec.tenant_id == record.spec.tenant_id { Ok(()) } else { Err(Error::Raced) }
+            if there.spec.tenant_id == record.spec.tenant_id { Ok(()) } else { Err(another_ones(&there)) }
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The name tells of the object's uid, or of an announcement: whoever wrote it did not write it for this object.
+fn another_ones(there: &QlikOffboarding) -> Error {
+    Error::Misconfigured {
+        reason: Reason::Conflict,
+        message: format!(
+            "QlikOffboarding {}, which has to be written for this object, is there already and speaks of another tenant, {}: keep a \
+             copy of it and delete it",
+            there.name_any(),
+            there.spec.tenant_id
+        ),
     }
 }
 
