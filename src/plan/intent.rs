@@ -152,14 +152,6 @@ impl IntentSeen {
         }
     }
 
-    /// When what stands there was announced.
-    pub fn announced(&self) -> Option<Timestamp> {
-        match self {
-            Self::Found { intent, .. } => Some(intent.at),
-            Self::None | Self::Unreadable => None,
-        }
-    }
-
     /// What named the cluster when the announcement was made, as far as it tells.
     pub fn cluster(&self) -> Option<&str> {
         match self {

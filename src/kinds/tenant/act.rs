@@ -38,12 +38,11 @@ pub(super) async fn act(
             let seen = Sight { seen: Seen { released: true, ..sight.seen.clone() }, ..*sight };
             Ok(Acted { object: None, draft, seen: Some(Box::new(seen)), persist: false })
         }
-        Step::NoteCall { record, days } => {
+        Step::NoteCall { record, days, announced } => {
             let asked = requested::of(tenant, cx).await?;
             let called = records::called(*days, asked, cx.clock.now());
-            let announced = work.sight.seen.intent.announced().ok_or(Error::Raced)?;
             let noted =
-                |state: &State| Ok(if state.has_call(*days, announced) { Vec::new() } else { vec![called.clone()] });
+                |state: &State| Ok(if state.has_call(*days, *announced) { Vec::new() } else { vec![called.clone()] });
             records::enter(cx, &work.namespace(), record, noted).await?;
             Ok(Acted::look_again(draft))
         }

@@ -167,13 +167,14 @@ fn deactivate(
         let message = "a deactivation was recorded and its outcome is not known yet";
         return wait(Phase::Deactivating, Reason::DeactivationOutcomeUnknown, message, SOON);
     }
+    let (days, announced) = (i32::from(want.days.get()), announced(seen, IntentStep::Deactivate));
     let act = match record {
         Some(record) if !seen.targets.is_empty() => {
             Step::PlanErasure { record: record.name.clone(), targets: seen.targets.clone() }
         }
         // What is asked for is on record before it is asked: an estimate rests on it should the answer be lost.
-        Some(record) if !record.state.has_call(i32::from(want.days.get()), announced(seen, IntentStep::Deactivate)) => {
-            Step::NoteCall { record: record.name.clone(), days: i32::from(want.days.get()) }
+        Some(record) if !record.state.has_call(days, announced) => {
+            Step::NoteCall { record: record.name.clone(), days, announced }
         }
         Some(record) => Step::Deactivate { record: record.name.clone(), confirm },
         None => Step::OpenRecord(trigger),
@@ -342,11 +343,11 @@ fn restart_window(
             })
         });
     }
-    let days = i32::from(want.days.get());
-    let act = if record.state.has_call(days, announced(seen, IntentStep::RestartWindow)) {
+    let (days, announced) = (i32::from(want.days.get()), announced(seen, IntentStep::RestartWindow));
+    let act = if record.state.has_call(days, announced) {
         Step::RestartWindow { record: record.name.clone(), confirm }
     } else {
-        Step::NoteCall { record: record.name.clone(), days }
+        Step::NoteCall { record: record.name.clone(), days, announced }
     };
     Some(under_permit(seen, announce, now, true, act))
 }

@@ -43,6 +43,8 @@ pub enum Step {
         record: String,
         /// The days.
         days: i32,
+        /// When the call was announced.
+        announced: Timestamp,
     },
     /// Take a tenant for this object's own.
     Bind {
