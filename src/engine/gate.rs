@@ -75,7 +75,7 @@ pub(super) fn version(meta: &ObjectMeta) -> u64 {
     meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
-/// The watch shows what was written within this time, or is broken: an object that looks otherwise is passed over then.
+/// The watch shows what was written within this time, or is broken: then an object that looks otherwise gets its pass.
 const WATCH_SHOWS_WITHIN: Duration = Duration::from_secs(60);
 
 impl Gates {

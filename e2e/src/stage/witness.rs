@@ -97,6 +97,13 @@ impl Stage {
         let all = self.records().list(&ListParams::default()).await?;
         Ok(all.items.into_iter().filter(|record| record.spec.tenant.name == name).collect())
     }
+
+    /// Waits until the status of a record says that an object of this name let its tenant go; it follows the record.
+    pub async fn until_released(&self, name: &str) -> Result<(), Error> {
+        let says = |r: &QlikOffboarding| r.status.as_ref().is_some_and(|s| s.phase == OffboardingPhase::Released);
+        let released = async || Ok(self.records_of(name).await?.iter().any(says).then_some(()));
+        self.until_some("the record says so", released).await
+    }
 }
 
 /// About two seconds of asking.

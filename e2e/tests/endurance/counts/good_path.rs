@@ -3,7 +3,6 @@
 use e2e::cluster::AuditLog;
 use e2e::cluster::audit::{Filter, Position};
 use e2e::stage::{Error, Setup, Stage, in_phase, is_ready, manifest, show};
-use qlik_operator::crd::OffboardingPhase;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -156,11 +155,7 @@ async fn few_writes_and_fewer_calls() {
     let counter = Counter::new(&stage).await.unwrap();
     stage.delete("bare").await.unwrap();
     stage.until_gone("bare").await.unwrap();
-    let record = async || {
-        let records = stage.records_of("bare").await?;
-        Ok(records.into_iter().find(|r| r.status.as_ref().is_some_and(|s| s.phase == OffboardingPhase::Released)))
-    };
-    stage.until_some("the record says so", record).await.unwrap();
+    stage.until_released("bare").await.unwrap();
     let gone = counter.counts().await.unwrap();
     tell("let go", &gone);
     let mut writes = gone.writes.clone();

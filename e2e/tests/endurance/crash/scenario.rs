@@ -3,7 +3,6 @@
 use super::ground::{Story, TAKE_OVER};
 use super::world::World;
 use e2e::stage::{Error, Stage, in_phase, is_ready, manifest};
-use qlik_operator::crd::OffboardingPhase;
 use serde_json::json;
 use std::time::Duration;
 
@@ -85,13 +84,7 @@ impl Story for Scenario {
             Self::DeletionRetain => {
                 stage.delete(name).await?;
                 stage.until_gone(name).await?;
-                // Its status follows what it says.
-                let released = async || {
-                    let records = stage.records_of(name).await?;
-                    let phase = records.first().and_then(|record| record.status.as_ref()).map(|status| status.phase);
-                    Ok((phase == Some(OffboardingPhase::Released)).then_some(()))
-                };
-                stage.until_some("the record says so", released).await
+                stage.until_released(name).await
             }
             Self::DeletionPurged => {
                 stage.delete(name).await?;

@@ -142,29 +142,50 @@ async fn changed_back_to_active_just_before_the_call() {
     changed_back_before(2).await;
 }
 
+/// An operator that dies right after the first such request once it is armed, and its proxy.
+struct Doomed {
+    armed: Arc<AtomicBool>,
+    victim: Arc<OnceLock<Operator>>,
+    _proxy: Proxy,
+}
+
+impl Doomed {
+    async fn new(stage: &Stage, (method, end): (&'static Method, &'static str)) -> Self {
+        let armed = Arc::new(AtomicBool::new(false));
+        let victim: Arc<OnceLock<Operator>> = Arc::new(OnceLock::new());
+        let hooks = {
+            let (armed, victim) = (armed.clone(), victim.clone());
+            Hooks::default().after_request(move |asked| {
+                if asked.method == method && asked.path.ends_with(end) && armed.swap(false, Ordering::SeqCst) {
+                    victim.get().unwrap().kill9().unwrap();
+                    return After::Drop;
+                }
+                After::Answer
+            })
+        };
+        let proxy = Proxy::start(stage.cluster, &stage.identity, hooks).await.unwrap();
+        let operator = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
+        assert!(victim.set(operator).is_ok());
+        Self { armed, victim, _proxy: proxy }
+    }
+
+    fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    async fn dies(&self) {
+        self.victim.get().unwrap().wait(e2e::stage::PATIENCE).await.unwrap();
+    }
+}
+
 /// The operator dies right after the given request; the manifest is changed back before the next operator starts.
 async fn killed_after(request: usize) {
     let stage = Stage::new(Setup::new("killed")).await.unwrap();
-    let armed = Arc::new(AtomicBool::new(false));
-    let victim: Arc<OnceLock<Operator>> = Arc::new(OnceLock::new());
-    let hooks = {
-        let (armed, victim) = (armed.clone(), victim.clone());
-        Hooks::default().after_request(move |asked| {
-            let (method, end) = BEFORE_THE_CALL[request];
-            if asked.method == method && asked.path.ends_with(end) && armed.swap(false, Ordering::SeqCst) {
-                victim.get().unwrap().kill9().unwrap();
-                return After::Drop;
-            }
-            After::Answer
-        })
-    };
-    let proxy = Proxy::start(stage.cluster, &stage.identity, hooks).await.unwrap();
-    let operator = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
-    assert!(victim.set(operator).is_ok());
+    let doomed = Doomed::new(&stage, BEFORE_THE_CALL[request]).await;
     onboard(&stage, "acme", "alias: acme").await;
-    armed.store(true, Ordering::SeqCst);
+    doomed.arm();
     stage.apply(&manifest("acme", &off("acme", ""))).await.unwrap();
-    victim.get().unwrap().wait(e2e::stage::PATIENCE).await.unwrap();
+    doomed.dies().await;
     stage.apply(&manifest("acme", "alias: acme")).await.unwrap();
     let _operator = stage.operator().await.unwrap();
     poke(&stage, "acme").await;
@@ -193,32 +214,15 @@ async fn killed_just_before_the_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_the_record_and_the_release() {
     let stage = Stage::new(Setup::new("release")).await.unwrap();
-    let victim: Arc<OnceLock<Operator>> = Arc::new(OnceLock::new());
-    let hooks = {
-        let victim = victim.clone();
-        Hooks::default().after_request(move |asked| {
-            if asked.method == Method::POST && asked.path.ends_with("/qlikoffboardings") {
-                victim.get().unwrap().kill9().unwrap();
-                return After::Drop;
-            }
-            After::Answer
-        })
-    };
-    let proxy = Proxy::start(stage.cluster, &stage.identity, hooks).await.unwrap();
-    let operator = stage.operator_with(proxy.kubeconfig(), &[]).await.unwrap();
-    assert!(victim.set(operator).is_ok());
+    let doomed = Doomed::new(&stage, (&Method::POST, "/qlikoffboardings")).await;
     onboard(&stage, "acme", "alias: acme").await;
+    doomed.arm();
     stage.delete("acme").await.unwrap();
-    victim.get().unwrap().wait(e2e::stage::PATIENCE).await.unwrap();
+    doomed.dies().await;
     let _operator = stage.operator().await.unwrap();
     stage.until_gone("acme").await.unwrap();
-    let released = async || {
-        let records = stage.records().list(&ListParams::default()).await?.items;
-        assert_eq!(records.len(), 1, "{records:#?}");
-        let phase = records[0].status.as_ref().map(|status| format!("{:?}", status.phase));
-        Ok((phase.as_deref() == Some("Released")).then_some(()))
-    };
-    stage.until_some("the record says so", released).await.unwrap();
+    stage.until_released("acme").await.unwrap();
+    assert_eq!(stage.records().list(&ListParams::default()).await.unwrap().items.len(), 1);
     untouched(&stage, 1);
 }
 
